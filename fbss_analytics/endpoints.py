@@ -1,0 +1,297 @@
+"""Endpoints: from events after day 0 to days, status text and competing events.
+
+Time at risk is observed time in a domain the event is seen in. The first unbroken span of observation that reaches
+day 0 or later is followed; where it begins after day 0 the patient enters late (left truncation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .cohort import Cohort, Definition, Outcome
+from .cohort.linkage import observed_spans, relative_events
+from .cohort.nouns import add_columns
+from .errors import InputError, nearest, one_of
+from .formats import count
+from .sources.events import event, events
+
+NEVER = np.inf
+EXPLANT_DEFINITIONS: Mapping[str, tuple[str, str]] = {
+    "any_removal": ("removal of the generator, replaced or not", ""),
+    "without_replacement": (
+        "removal of the generator without a new system of the same therapy within {within_days} days, dated at removal",
+        "Dougherty MC et al. Neuromodulation 2021, doi 10.1111/ner.13207",
+    ),
+    "removal_or_revision_for_inadequate_relief": (
+        "removal of the generator or revision of a part for inadequate relief",
+        "Nissen M et al. Neuromodulation 2021, PMID 33073907",
+    ),
+    "with_reason": (
+        "removal of the generator with a stated reason and without a new system within {within_days} days",
+        "",
+    ),
+}
+DEVICE_OUTCOMES = ("explant", "explant_or_non_use")
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """The first qualifying event of each row: its day (`NEVER` without one), its reason, and whether it is certain."""
+
+    day: npt.NDArray[np.float64]
+    reason: npt.NDArray[Any]
+    needs_days: int = 0
+
+
+@dataclass(frozen=True)
+class _Follow:
+    """How patients are followed: where events are seen, what competes, how long, and how the event is labelled."""
+
+    domains: tuple[str, ...]
+    competing: tuple[str, ...]
+    until_days: int
+    by_reason: bool
+    unascertained: str
+
+
+def add_time_to(
+    cohort: Cohort,
+    event_name: str,
+    *,
+    until_days: int,
+    competing: str | tuple[str, ...] | None,
+    definition: str | None = None,
+    within_days: int | None = None,
+    clock: str | None = None,
+    by_reason: bool = False,
+    unascertained: str = "event",
+    name: str | None = None,
+) -> Cohort:
+    """Add the time from day 0 to the first event of a kind.
+
+    **Definition**: days from day 0 to the event, an event on day 0 after the index procedure counting as 0.5; status is
+    ``event`` (or the reason), a competing event's name, or ``censored`` at the end of observation or of ``until_days``,
+    whose last day is included. An event and a death on one day count as the event.
+
+    Explant: ``"without_replacement"`` is a generator removed with no new system of the same therapy from the day of
+    removal to day ``within_days`` after it, that day included; removal and implant on one day is a replacement. Where
+    observation ends before that without a new implant it counts as explant with ``<name>_is_ascertained`` False; death
+    within it is explant, then death. ``"any_removal"``, ``"removal_or_revision_for_inadequate_relief"`` and
+    ``"with_reason"`` repeat published variants. ``"explant_or_non_use"`` also counts the end of use without removal.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    event_name : str
+        ``"explant"``, ``"explant_or_non_use"`` or a named event (``data/events.toml``).
+    until_days : int
+        Last day of follow-up, included.
+    competing : str, tuple of str, or None
+        Named events that end time at risk as competing events, for example ``"death"``; None for none.
+    definition : str
+        Explant only, and required there: one of the four definitions above.
+    within_days : int
+        Required by ``"without_replacement"`` and ``"with_reason"``.
+    clock : {"therapy"}
+        Device outcomes only, and required there: ``"therapy"`` counts from day 0 through replacements.
+    by_reason : bool
+        Explant only: status is the recorded reason (``unknown`` where there is none), one cause each.
+    unascertained : {"event", "censored"}
+        Explant only: whether removals with ``<name>_is_ascertained`` False count, or are censored at removal.
+    name : str, optional
+        The outcome's name; ``event_name`` when not given.
+
+    Returns
+    -------
+    Cohort
+        New columns ``<name>_days`` (days; missing where nothing was observed), ``<name>_status``, ``<name>_entry_days``;
+        device outcomes also ``<name>_reason`` and ``<name>_is_ascertained``.
+
+    Raises
+    ------
+    InputError
+        Unknown event or definition, or an argument that the event does not take or lacks.
+    DataError
+        The source lacks device events or observation periods.
+
+    Notes
+    -----
+    When not to use it: for events that repeat, of which it sees the first.
+
+    Examples
+    --------
+    >>> import fbss_analytics as fbss
+    >>> source = fbss.simulate("neuromodulation", n_patients=200, seed=1)
+    >>> cohort = fbss.start_cohort(source, index="scs_implant", occurrence="first")
+    >>> cohort = fbss.add_time_to(cohort, "explant", definition="without_replacement", within_days=90, clock="therapy",
+    ...                           competing="death", until_days=1825)
+    >>> sorted(cohort.outcomes)
+    ['explant']
+    """
+    known = (*DEVICE_OUTCOMES, *events())
+    if event_name not in known:
+        raise InputError(f"{event_name!r} is not a named event.{nearest(event_name, known)}")
+    if until_days < 1:
+        raise InputError(f"until_days={until_days} is no follow-up; expected 1 or more, for example 1825.")
+    one_of(unascertained, ("event", "censored"), name="unascertained")
+    cohort.source.require("observation_periods", what=f"Time to {event_name}")
+    name = name or event_name
+    rivals = (competing,) if isinstance(competing, str) else tuple(competing or ())
+    is_device = event_name in DEVICE_OUTCOMES
+    if is_device:
+        _check_device_arguments(definition, within_days, clock)
+        found = _device_outcome(cohort, event_name, str(definition), within_days)
+    else:
+        _refuse_device_arguments(event_name, definition, within_days, clock, by_reason)
+        found = _first_event(cohort, event_name)
+    domains = event("scs_removal" if is_device else event_name).domains
+    columns = _time_columns(cohort, name, found, _Follow(domains, rivals, until_days, by_reason, unascertained))
+    words = _words(event_name, definition, within_days, clock, rivals, until_days)
+    if is_device:
+        words += _uncertain_words(columns[f"{name}_is_ascertained"], unascertained)
+    else:
+        columns = {key: values for key, values in columns.items() if not key.endswith(("_reason", "_is_ascertained"))}
+    arguments = {"definition": definition, "within_days": within_days, "clock": clock, "competing": rivals, "until_days": until_days}
+    citation = EXPLANT_DEFINITIONS[definition][1] if definition else ""
+    causes = _causes(columns[f"{name}_status"], rivals) if by_reason else ("event",)
+    outcome = Outcome(name, f"{name}_days", f"{name}_status", f"{name}_entry_days", causes, rivals, until_days, words)
+    return add_columns(cohort, columns, Definition(name, words, tuple(columns), arguments, citation), outcome=outcome)
+
+
+def _uncertain_words(is_ascertained: npt.NDArray[np.bool_], unascertained: str) -> str:
+    n = int((~is_ascertained).sum())
+    fate = "censored at removal" if unascertained == "censored" else "counted"
+    return f" {count(n)} {fate} although observation ended before a new implant could be ruled out." if n else ""
+
+
+def _check_device_arguments(definition: str | None, within_days: int | None, clock: str | None) -> None:
+    if definition is None:
+        raise InputError(f"Explant needs definition=; choose one of {', '.join(EXPLANT_DEFINITIONS)}.")
+    one_of(definition, EXPLANT_DEFINITIONS, name="definition")
+    one_of(clock or "", ("therapy",), name="clock")
+    waits = "{within_days}" in EXPLANT_DEFINITIONS[definition][0]
+    if waits and (within_days is None or within_days < 0):
+        raise InputError(f"definition={definition!r} needs within_days=, 0 or more; type within_days=90 as in Dougherty 2021.")
+    if not waits and within_days is not None:
+        raise InputError(f"definition={definition!r} takes no within_days=; leave it out.")
+
+
+def _refuse_device_arguments(
+    event_name: str, definition: str | None, within_days: int | None, clock: str | None, by_reason: bool
+) -> None:
+    given = {"definition": definition, "within_days": within_days, "clock": clock, "by_reason": by_reason or None}
+    extra = [key for key, value in given.items() if value is not None]
+    if extra:
+        raise InputError(f"{event_name!r} takes no {' or '.join(extra)}; {'they belong' if len(extra) > 1 else 'it belongs'} to explant.")
+
+
+def _first_event(cohort: Cohort, name: str) -> _Found:
+    rows = relative_events(cohort, name)
+    return _earliest(cohort, rows[rows["day"] >= 0])
+
+
+def _earliest(cohort: Cohort, rows: pd.DataFrame, needs_days: int = 0) -> _Found:
+    rows = rows.sort_values(["row", "day"], kind="stable").drop_duplicates("row")
+    day = np.full(len(cohort), NEVER)
+    reason = np.full(len(cohort), None, dtype=object)
+    day[rows["row"].to_numpy()] = rows["day"].to_numpy(float)
+    if "reason" in rows:
+        reason[rows["row"].to_numpy()] = rows["reason"].fillna("unknown").to_numpy(object)
+    return _Found(day, reason, needs_days)
+
+
+def _device_outcome(cohort: Cohort, event_name: str, definition: str, within_days: int | None) -> _Found:
+    removals = relative_events(cohort, "scs_removal", columns=("system_id", "reason"))
+    removals = removals[removals["day"] >= 0]
+    if definition == "removal_or_revision_for_inadequate_relief":
+        revisions = relative_events(cohort, "device_revision", columns=("system_id", "reason"))
+        both = pd.concat([removals, revisions[revisions["day"] >= 0]])
+        ends = both[both["reason"] == "inadequate_relief"]
+    elif definition == "any_removal":
+        ends = removals[~_replaced(cohort, removals, 0)]
+    else:
+        ends = removals[~_replaced(cohort, removals, within_days or 0)]
+    if definition == "with_reason":
+        ends = ends[ends["reason"].notna() & (ends["reason"] != "unknown")]
+    if event_name == "explant_or_non_use":
+        stopped = relative_events(cohort, "scs_non_use", columns=("system_id",))
+        ends = pd.concat([ends, stopped[stopped["day"] >= 0].assign(reason="non_use")])
+    return _earliest(cohort, ends, needs_days=within_days or 0)
+
+
+def _replaced(cohort: Cohort, removals: pd.DataFrame, within_days: int) -> npt.NDArray[np.bool_]:
+    """Return which removals are followed by a generator of the same therapy from that day to ``within_days`` after it."""
+    implants = relative_events(cohort, "scs_implant", columns=("system_id",))
+    swaps = relative_events(cohort, "scs_replacement", columns=("system_id",))
+    first = implants.groupby(["row", "system_id"])["day"].min().rename("own_implant").reset_index()
+    later = pd.concat([implants, swaps]).rename(columns={"day": "new_day", "system_id": "new_system"})
+    ends = removals[["row", "day", "system_id"]].assign(end=np.arange(len(removals)))
+    pairs = ends.merge(first, on=["row", "system_id"], how="left").merge(later, on="row")
+    # A system removed on the day it was implanted is a failed implant, not its own replacement.
+    own = (pairs["new_system"] == pairs["system_id"]) & (pairs["new_day"] == pairs["own_implant"])
+    follows = ~own & (pairs["new_day"] >= pairs["day"]) & (pairs["new_day"] <= pairs["day"] + within_days)
+    replaced = np.zeros(len(removals), dtype=bool)
+    replaced[pairs.loc[follows, "end"].to_numpy()] = True
+    return replaced
+
+
+def _time_columns(cohort: Cohort, name: str, found: _Found, follow: _Follow) -> dict[str, npt.NDArray[Any]]:
+    entry, end = _followed(cohort, follow.domains)
+    day, status = np.minimum(end, follow.until_days), np.full(len(cohort), "censored", dtype=object)
+    # The first rival named wins a tie among rivals, and the event wins against all: death is last on its day.
+    for rival in reversed(follow.competing):
+        rival_day = _first_event(cohort, rival).day
+        day, status = np.where(rival_day <= day, rival_day, day), np.where(rival_day <= day, rival, status)
+    certain = _is_ascertained(cohort, found, end)
+    happens = found.day <= day
+    label = np.array(["unknown" if each is None else each for each in found.reason], dtype=object)
+    counted = happens & (certain | (follow.unascertained == "event"))
+    status = np.where(counted, label if follow.by_reason else "event", np.where(happens, "censored", status))
+    day = np.where(happens, found.day, day)
+    unseen = np.isnan(end) | (day < entry)
+    return {
+        f"{name}_days": np.where(unseen, np.nan, np.maximum(day, 0.5)),
+        f"{name}_status": np.where(unseen, None, status),
+        f"{name}_entry_days": np.where(unseen, np.nan, np.where(entry > 0, entry - 0.5, 0.0)),
+        f"{name}_reason": np.where(happens & ~unseen, found.reason, None),
+        f"{name}_is_ascertained": ~(happens & ~unseen) | certain,
+    }
+
+
+def _followed(cohort: Cohort, domains: tuple[str, ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return first and last day of the first span of observation that reaches day 0 or later; missing without one."""
+    spans = observed_spans(cohort, domains)
+    spans = spans[spans["end"] >= 0].drop_duplicates("row")
+    entry, end = np.full(len(cohort), np.nan), np.full(len(cohort), np.nan)
+    row = spans["row"].to_numpy()
+    entry[row], end[row] = np.maximum(spans["start"].to_numpy(float), 0), spans["end"].to_numpy(float)
+    return entry, end
+
+
+def _is_ascertained(cohort: Cohort, found: _Found, end: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Return where the absence of a new implant was seen to the end of the waiting time, or to death within it."""
+    known_at = found.day + found.needs_days
+    return np.asarray((end >= known_at) | (_first_event(cohort, "death").day <= known_at))
+
+
+def _causes(status: npt.NDArray[Any], rivals: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the reasons that occur, the most frequent first."""
+    counts = pd.Series(status).dropna().value_counts()
+    reasons = [str(value) for value in counts.index if value != "censored" and value not in rivals]
+    return tuple(sorted(reasons, key=lambda reason: (-counts[reason], reason)))
+
+
+def _words(
+    event_name: str, definition: str | None, within_days: int | None, clock: str | None, rivals: tuple[str, ...], until_days: int
+) -> str:
+    what = EXPLANT_DEFINITIONS[definition][0].format(within_days=within_days) if definition else event(event_name).words
+    what += ", or end of use without removal" if event_name == "explant_or_non_use" else ""
+    against = f"; {' and '.join(event(rival).words for rival in rivals)} compete" + ("s" if len(rivals) == 1 else "") if rivals else ""
+    since = f" on the {clock} clock" if clock else ""
+    return f"time from day 0{since} to {what}, followed to day {until_days}{against}; day 0 counts as 0.5."

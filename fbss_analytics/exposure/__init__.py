@@ -1,0 +1,1 @@
+"""What patients were exposed to before and after day 0: opioids by dose, therapies, operations, conditions."""

@@ -1,0 +1,201 @@
+"""Systemic opioid dose in morphine milligram equivalents (MME) per day, by a stated definition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..cohort import Cohort, Definition
+from ..cohort.linkage import observed_days, relative_days
+from ..cohort.nouns import add_columns
+from ..dates import Window, check_window, window_words
+from ..errors import InputError, one_of
+from ..formats import count, percent
+from ..sources.events import matches
+from .factors import banded_ingredients, bands, conversion_factors, factor_tables
+from .supply import COLUMNS, Supplies, to_supplies
+from .sweep import clip, to_steps, window_totals
+
+PER = {
+    "day_supplied": "total MME / days' supply, a day counting once per fill (D1)",
+    "day_covered": "total MME / calendar days with supply (D2)",
+    "day_in_window": "total MME / observed days of the window (D3)",
+    "maximum_day": "the largest MME on one calendar day (D4)",
+}
+CITATION = "Dasgupta N et al. Clin J Pain 2021;37(8):565-574, doi 10.1097/AJP.0000000000000948"
+SYSTEMIC_ROUTES_EXCLUDED = ("intrathecal",)
+
+
+@dataclass(frozen=True)
+class DoseDefinition:
+    """How dispensings become MME; no argument has a default, since each is a scientific choice.
+
+    Parameters
+    ----------
+    factors : str
+        Conversion table: ``"cdc_2022"`` or ``"cdc_2016"`` (methadone by its total daily dose).
+    overlap : {"concurrent"}
+        What happens on days covered by several fills: their doses add.
+    buprenorphine : {"exclude", "include"}
+        Leave buprenorphine out of the dose, or convert it where the table lists a factor and call it unknown where not.
+
+    Raises
+    ------
+    InputError
+        A value that is not known; the nearest one is given.
+
+    References
+    ----------
+    CDC 2022: doi 10.15585/mmwr.rr7103a1. CDC 2016: doi 10.15585/mmwr.rr6501e1.
+
+    Examples
+    --------
+    >>> import fbss_analytics as fbss
+    >>> print(fbss.DoseDefinition(factors="cdc_2022", overlap="concurrent", buprenorphine="exclude").sentence())
+    Oral MME by the table cdc_2022; doses of concurrent fills add; buprenorphine is excluded.
+    """
+
+    factors: str
+    overlap: str
+    buprenorphine: str
+
+    def __post_init__(self) -> None:
+        one_of(self.factors, factor_tables(), name="factors")
+        one_of(self.overlap, ("concurrent",), name="overlap")
+        one_of(self.buprenorphine, ("exclude", "include"), name="buprenorphine")
+
+    def sentence(self) -> str:
+        """Say the definition in words."""
+        return f"Oral MME by the table {self.factors}; doses of concurrent fills add; buprenorphine is {self.buprenorphine}d."
+
+
+def add_opioid_dose(cohort: Cohort, dose: DoseDefinition, *, name: str, days: Window, per: str) -> Cohort:
+    """Add the systemic opioid dose of a window.
+
+    **Definition**: every fill is prorated by day: of a supply of n days from day s, the days s .. s+n-1 inside the window
+    count, both ends of the window included. Without fills the dose is 0; ``day_supplied`` and ``day_covered`` are then
+    missing (0/0). Without pharmacy observation in the window all is missing, as it is where every fill is of unknown dose.
+    Where some fills are unknown the dose is that of the others, a lower bound, and ``share_unknown`` says how many.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    dose : DoseDefinition
+    name : str
+        Prefix of the columns, for example ``"baseline"``.
+    days : (int, int)
+        Window relative to day 0, for example ``(-90, -1)``.
+    per : {"day_supplied", "day_covered", "day_in_window", "maximum_day"}
+        The denominator of ``<name>_mme_per_day``: D1, D2, D3 or D4 of Dasgupta 2021.
+
+    Returns
+    -------
+    Cohort
+        New columns ``<name>_mme_per_day`` (MME/day), ``<name>_total_mme``, ``<name>_days_supplied``,
+        ``<name>_days_covered``, ``<name>_days_in_window``, ``<name>_max_daily_mme``, ``<name>_dispensings``,
+        ``<name>_share_unknown`` (of the fills in the window).
+
+    Raises
+    ------
+    InputError
+        Unknown ``per``, or a window that ends before it starts.
+    DataError
+        The source has no dispensings.
+
+    Notes
+    -----
+    When not to use it: D1 and D2 ignore days without supply, so they describe dose while treated, not exposure.
+
+    References
+    ----------
+    Dasgupta N et al. Clin J Pain 2021, doi 10.1097/AJP.0000000000000948.
+
+    Examples
+    --------
+    >>> import fbss_analytics as fbss
+    >>> source = fbss.simulate("neuromodulation", n_patients=200, seed=1)
+    >>> cohort = fbss.start_cohort(source, index="scs_implant", occurrence="first")
+    >>> dose = fbss.DoseDefinition(factors="cdc_2022", overlap="concurrent", buprenorphine="exclude")
+    >>> cohort = fbss.add_opioid_dose(cohort, dose, name="baseline", days=(-90, -1), per="day_in_window")
+    >>> bool((cohort.frame["baseline_mme_per_day"].dropna() >= 0).all())
+    True
+    """
+    if not isinstance(dose, DoseDefinition):
+        raise InputError('The second argument is a DoseDefinition; type fbss.DoseDefinition(factors="cdc_2022", ...).')
+    one_of(per, PER, name="per")
+    window = check_window(days)
+    cohort.source.require("dispensings", what="The opioid dose")
+    observed = observed_days(cohort, ("pharmacy",), window).astype(float)
+    totals = _totals(systemic_supplies(cohort, dose), dose, window, len(cohort))
+    columns = _denominated(totals, observed, per)
+    return add_columns(
+        cohort, {f"{name}_{column}": values for column, values in columns.items()}, _definition(name, dose, window, per, columns)
+    )
+
+
+def systemic_supplies(cohort: Cohort, dose: DoseDefinition) -> Supplies:
+    """Return the systemic opioid supplies of a cohort under a dose definition; intrathecal drugs are not systemic."""
+    table = cohort.source.tables["dispensings"]
+    keep = ~matches(table["route"], SYSTEMIC_ROUTES_EXCLUDED)
+    if dose.buprenorphine == "exclude":
+        keep &= ~matches(table["ingredient"], ("buprenorphine",))
+    rows: pd.DataFrame = relative_days(cohort, "dispensings", columns=COLUMNS, keep=keep)
+    return to_supplies(rows, factors=dose.factors)
+
+
+def _totals(supplies: Supplies, dose: DoseDefinition, window: Window, n: int) -> dict[str, npt.NDArray[np.float64]]:
+    inside = clip(supplies, window)
+    edges, factors = _bands(dose.factors)
+    totals = window_totals(to_steps(inside, upper_edges=edges, factors=factors), n)
+    known = ~inside.is_unknown
+    fills = np.bincount(inside.row, minlength=n).astype(float)
+    unknown = np.bincount(inside.row[~known], minlength=n).astype(float)
+    totals["days_supplied"] = np.bincount(inside.row, weights=inside.end - inside.start + 1, minlength=n)
+    totals["dispensings"] = fills
+    totals["share_unknown"] = np.divide(unknown, fills, out=np.zeros(n), where=fills > 0)
+    return totals
+
+
+def _bands(factors: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    banded = banded_ingredients(factors)
+    return bands(factors, banded[0]) if banded else (np.empty(0), np.empty(0))
+
+
+def _denominated(
+    totals: dict[str, npt.NDArray[np.float64]], observed: npt.NDArray[np.float64], per: str
+) -> dict[str, npt.NDArray[np.float64]]:
+    only_unknown = (totals["share_unknown"] == 1) & (totals["dispensings"] > 0)
+    denominator = {
+        "day_supplied": totals["days_supplied"],
+        "day_covered": totals["days_covered"],
+        "day_in_window": observed,
+        "maximum_day": np.ones_like(observed),
+    }[per]
+    numerator = totals["max_daily_mme"] if per == "maximum_day" else totals["total_mme"]
+    value = np.divide(numerator, denominator, out=np.full(len(observed), np.nan), where=denominator > 0)
+    columns = {"mme_per_day": value} | totals | {"days_in_window": observed}
+    unobserved = observed == 0
+    for name in ("mme_per_day", "total_mme", "max_daily_mme"):
+        columns[name] = np.where(unobserved | only_unknown, np.nan, columns[name])
+    for name in ("days_supplied", "days_covered", "dispensings", "share_unknown"):
+        columns[name] = np.where(unobserved, np.nan, columns[name])
+    return columns
+
+
+def _definition(
+    name: str, dose: DoseDefinition, window: Window, per: str, columns: dict[str, npt.NDArray[np.float64]]
+) -> Definition:
+    share = columns["share_unknown"]
+    fills = np.nansum(columns["dispensings"])
+    unknown = np.nansum(share * columns["dispensings"])
+    known = percent(unknown / fills if fills else 0.0)
+    words = (
+        f"systemic opioid dose on {window_words(window)}: {PER[per]}. {dose.sentence()} "
+        f"{count(unknown)} of {count(fills)} fills ({known}) are of unknown dose."
+    )
+    arguments = {"factors": dose.factors, "overlap": dose.overlap, "buprenorphine": dose.buprenorphine, "days": window, "per": per}
+    source = conversion_factors(dose.factors)[0].source
+    return Definition(name, words, tuple(f"{name}_{c}" for c in columns), arguments, f"{CITATION}; {source}", window[1])

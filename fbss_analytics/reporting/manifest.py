@@ -1,0 +1,44 @@
+"""What a run rests on, for the section *How this was made* and for the last cell of a notebook."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+from .. import __version__
+from ..formats import count
+from ..sources.source import Source
+
+LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy", "statsmodels", "lifelines", "formulaic", "matplotlib", "seaborn")
+
+
+def versions() -> str:
+    """Return the versions results rest on, as one line; Python's minor version only, as bytes are promised for it."""
+    python = platform.python_version().rsplit(".", 1)[0]
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return f"fbss_analytics {__version__}, Python {python}, {libraries}"
+
+
+def facts(source: Source, run: str) -> list[tuple[str, str]]:
+    """Return label and value of what a report rests on: cohort, checks, versions, command and limits."""
+    made = source.provenance
+    rows = [("Cohort", source.sentence())]
+    if source.is_synthetic:
+        keys = ("scenario", "n_patients", "seed")
+        rows.append(("Simulated", ", ".join(f"{key} {made[key]}" for key in keys if key in made)))
+    rows += [("Calendar", source.calendar)]
+    aside = [a for a in source.accounts if a.disposition != "accepted" and a.rows]
+    rows += [(f"{a.disposition.capitalize()} from {a.table}", f"{count(a.rows)} rows: {a.words}") for a in aside]
+    if "mapping_sha256" in made:
+        rows.append(("Mapping (SHA-256)", str(made["mapping_sha256"])))
+    tables = made.get("tables", {})
+    rows += [(f"{name} (SHA-256)", each["sha256"]) for name, each in tables.items()]
+    rows += [
+        ("Versions", versions()),
+        ("Made by", f"fbss run, results in reports/{run}/; code cells are folded under each result"),
+        (
+            "Limits",
+            "For research. Not for clinical decisions." + (" The data are synthetic." if source.is_synthetic else ""),
+        ),
+    ]
+    return rows

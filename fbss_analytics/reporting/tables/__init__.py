@@ -1,0 +1,18 @@
+"""Tables a reader sees; each takes a result that carries the numbers and returns a `Table` of text."""
+
+from .baseline import standardised_difference, table_one
+from .estimand import table_estimand
+from .noun import Table
+from .results import table_attrition, table_comparison, table_definitions, table_estimates, table_risk
+
+__all__ = [
+    "Table",
+    "standardised_difference",
+    "table_attrition",
+    "table_comparison",
+    "table_definitions",
+    "table_estimand",
+    "table_estimates",
+    "table_one",
+    "table_risk",
+]

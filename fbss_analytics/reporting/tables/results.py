@@ -1,0 +1,296 @@
+"""Tables of what the models and the cohort carry: estimates, risks, attrition, definitions, published figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ...errors import InputError
+from ...formats import count, decimal, interval, p_value, percent, plural, ratio
+from ..rows import Row, adjusted_words, arrange, common_measure, series_labels
+from ..words import capitalised, days_in_words, in_words, term_in_words
+from .noun import Table, text_table
+
+if TYPE_CHECKING:
+    from ...cohort import Cohort
+    from ...literature import Comparison
+    from ...models.results import Curve, Fit
+
+YEARS = (365, 730, 1095, 1825, 3650)
+"""One, two, three, five and ten years of 365 days."""
+
+STATISTIC_WORDS = {
+    "risk": "risk",
+    "survival": "1 - survival",
+    "fraction": "share over follow-up",
+    "rate": "per 100 patient-years",
+}
+
+
+def table_estimates(*fits: Fit, labels: Sequence[str] | None = None) -> Table:
+    """Print regressions side by side: levels with reference rows, n, events, ratios, p-values.
+
+    **Definition.** One row per level; the reference is 1 and has its n and events. Numbers are per unit, splines a
+    contrast of two percentiles whose p-value is that of all the spline's columns. ``n`` and ``events`` of a level are
+    those of the last fit that has it.
+
+    Parameters
+    ----------
+    *fits : Fit
+        Fits of one measure (HR or OR).
+    labels : sequence of str, optional
+        A name for each fit; fits with the same name share a column (one-term models under ``"unadjusted"``).
+
+    Returns
+    -------
+    Table
+        ``characteristic, level, n, events`` and, by fit, the ratio with its interval and p.
+
+    Raises
+    ------
+    InputError
+        Without fits, with labels that do not match, or with measures that differ.
+
+    When not to use it: to read all rows as effects; each is adjusted for the others, not for its own confounders.
+
+    References
+    ----------
+    Westreich D, Greenland S. The Table 2 fallacy. Am J Epidemiol 2013;177:292-298. doi:10.1093/aje/kws412
+
+    Examples
+    --------
+    >>> import pandas as pd, fbss_analytics as fbss
+    >>> people = pd.DataFrame({
+    ...     "is_out": [True, False, True, True] * 10, "days": list(range(1, 41)), "sex": ["male", "female"] * 20,
+    ... })
+    >>> fit = fbss.fit_cox(people, duration="days", status="is_out", event="out", formula="sex")
+    >>> fbss.table_estimates(fit).frame["level"].tolist()
+    ['', 'female (reference)', 'male']
+    """
+    series = series_labels(fits, labels)
+    measure = common_measure(fits)
+    names = list(dict.fromkeys(series))
+    level = f"{fits[0].conf_level:.0%}".replace("%", " %")
+    heads = [f"{measure} ({level} CI)", "p"]
+    columns = ["characteristic", "level", "n", "events"]
+    columns += heads if len(names) == 1 else [f"{name}: {head}" for name in names for head in heads]
+    rows = [_estimate_cells(row, names) for row in arrange(fits, series)]
+    return text_table(
+        f"{capitalised(in_words(fits[-1].outcome))}: {adjusted_words(fits)}",
+        rows,
+        columns,
+        _fit_notes(fits, series),
+    )
+
+
+def _estimate_cells(row: Row, names: Sequence[str]) -> list[str]:
+    level = "" if row.head or row.label.startswith(capitalised(term_in_words(row.term))) else row.label
+    characteristic = row.label if not level else ""
+    cells = [characteristic, f"{level} (reference)" if row.reference else level]
+    cells += ["" if row.n is None else count(row.n), "" if row.events is None else count(row.events)]
+    for name in names:
+        cell = row.cells.get(name)
+        if row.reference:
+            cells += ["1", ""]
+        elif cell is None:
+            cells += ["", ""]
+        else:
+            cells += [f"{ratio(cell.estimate)} ({interval(cell.low, cell.high)})", p_value(cell.p_value)]
+    return cells
+
+
+def _fit_notes(fits: Sequence[Fit], series: Sequence[str]) -> list[str]:
+    notes = []
+    for name in dict.fromkeys(series):
+        mine = [fit for fit, label in zip(fits, series, strict=True) if label == name]
+        if len(mine) == 1:
+            fit = mine[0]
+            notes.append(
+                f"{name}: {plural(fit.n, fit.unit)}, {plural(fit.events, 'event')}, "
+                f"{plural(fit.n_parameters, 'parameter')}, "
+                f"{decimal(fit.events_per_parameter)} events per parameter."
+            )
+        else:
+            least = min(fit.events_per_parameter for fit in mine)
+            notes.append(f"{name}: {len(mine)} models, {decimal(least)} events per parameter or more.")
+    left_out = sorted({_left_out(fit) for fit in fits} - {""})
+    return [*notes, *left_out, *dict.fromkeys(capitalised(fit.method) for fit in fits)]
+
+
+def _left_out(fit: Fit) -> str:
+    rows = [
+        f"{plural(int(n), 'row')} ({reason})"
+        for reason, n in zip(fit.excluded["reason"], fit.excluded["n"], strict=True)
+        if n
+    ]
+    return f"Left out: {', '.join(rows)}." if rows else ""
+
+
+def table_risk(curve: Curve, *, days: Sequence[float] = YEARS) -> Table:
+    """Print a curve at chosen days: risk or survival with its interval, numbers at risk and events so far.
+
+    **Definition.** The last step at or before each day; at risk just before the day; events up to and including it. A
+    day after the last one followed in a group is left blank.
+
+    Parameters
+    ----------
+    curve : Curve
+        Of kind ``survival`` or ``cumulative_incidence``.
+    days : sequence of float
+        Days; 1, 2, 3, 5 and 10 years of 365 days when not given.
+
+    Returns
+    -------
+    Table
+        ``group`` (where there are several), ``cause``, ``time``, ``at risk``, ``events`` and the estimate.
+
+    Raises
+    ------
+    InputError
+        When the curve has no risks (kinds ``effect`` and ``cumulative_hazard``).
+
+    When not to use it: to compare groups that differ in more than the grouping; these risks are unadjusted.
+
+    Examples
+    --------
+    >>> import pandas as pd, fbss_analytics as fbss
+    >>> people = pd.DataFrame({"days": [30, 400, 700, 900] * 10, "is_out": [True, False, False, True] * 10})
+    >>> curve = fbss.estimate_survival(people, duration="days", status="is_out", event="out")
+    >>> fbss.table_risk(curve, days=[365, 3650]).frame["at risk"].tolist()
+    ['30', '-']
+    """
+    if curve.kind not in ("survival", "cumulative_incidence"):
+        raise InputError(f"table_risk needs a survival or cumulative incidence curve, not one of kind {curve.kind!r}.")
+    asked = [float(day) for day in days]
+    at_risk = curve.risk_table(asked).set_index(["group", "cause", "time_days"])["n_at_risk"]
+    level = f"{curve.conf_level:.0%}".replace("%", " %")
+    rows = []
+    for row in curve.at(asked).to_dict("records"):
+        group = row["level"] or "all"
+        known = np.isfinite(row["estimate"])
+        rows.append(
+            [
+                in_words(group),
+                in_words(curve.outcome if row["cause"] == "event" else row["cause"]),
+                days_in_words(row["horizon_days"]),
+                count(at_risk[group, row["cause"], row["horizon_days"]]) if known else "-",
+                count(row["events"]) if known else "-",
+                f"{percent(row['estimate'])} ({interval(row['conf_low'], row['conf_high'], digits=1, scale=100)})"
+                if known
+                else "-",
+            ]
+        )
+    estimate = "free of the event" if curve.kind == "survival" else "risk"
+    table = pd.DataFrame(rows, columns=["group", "cause", "time", "at risk", "events", f"{estimate} ({level} CI)"])
+    for name in ("group", "cause"):
+        if table[name].nunique() == 1:
+            table = table.drop(columns=name)
+    return Table(
+        f"{capitalised(in_words(curve.outcome))}: {curve.kind.replace('_', ' ')}"
+        + (f" by {in_words(curve.by)}" if curve.by else ""),
+        table.astype(object),
+        (f"{plural(curve.n, curve.unit)}, {plural(curve.events, 'event')}. A year is 365 days. {curve.method}",),
+    )
+
+
+def table_comparison(comparison: Comparison) -> Table:
+    """Print published figures beside ours, with what keeps them from being the same.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        From `compare_with_published`.
+
+    Returns
+    -------
+    Table
+        ``study, cause, statistic, time, n, published, ours, z, what differs``; rates are per 100 patient-years.
+
+    When not to use it: as a test of agreement; see `compare_with_published`.
+    """
+    rows = [
+        [
+            row["label"],
+            "any" if row["cause"] == "any" else in_words(row["cause"]),
+            STATISTIC_WORDS[row["statistic"]],
+            "-" if np.isnan(row["horizon_days"]) else days_in_words(row["horizon_days"]),
+            "-" if np.isnan(row["n"]) else count(row["n"]),
+            share_words(row, "published"),
+            share_words(row, "ours"),
+            decimal(row["z"]),
+            row["comparable_note"],
+        ]
+        for row in comparison.frame.to_dict("records")
+    ]
+    columns = "study", "cause", "statistic", "time", "n", "published (95 % CI)", "ours", "z", "what differs"
+    level = f"{comparison.conf_level:.0%}".replace("%", " %")
+    named = [f"ours ({level} CI)" if name == "ours" else name for name in columns]
+    notes = (
+        "z, difference divided by its standard error; published standard errors as compare_with_published states. "
+        "Sources are in the frame of the comparison (citation, address).",
+    )
+    return text_table(comparison.sentence(), rows, named, notes)
+
+
+def share_words(row: dict[Any, Any], name: str) -> str:
+    """Return an estimate of a comparison with its interval in words; a rate per 100 patient-years."""
+    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    write = (lambda x: decimal(x * 100)) if row["statistic"] == "rate" else percent
+    if np.isnan(value):
+        return "-"
+    if np.isnan(low):
+        return write(value)
+    return f"{write(value)} ({interval(low, high, digits=1, scale=100)})"
+
+
+def table_attrition(cohort: Cohort) -> Table:
+    """Print who entered and who left, requirement by requirement.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Any cohort.
+
+    Returns
+    -------
+    Table
+        ``requirement, excluded, left``.
+
+    When not to use it: to see who was lost from a model; a `Fit` and a `Curve` carry their own ``excluded``.
+    """
+    steps = cohort.attrition.frame
+    rows = [
+        [capitalised(str(row["words"])), count(row["n_excluded"]) if row["n_excluded"] else "", count(row["n_after"])]
+        for row in steps.to_dict("records")
+    ]
+    return text_table("Who is in the cohort", rows, ("requirement", "excluded", "left"), (cohort.attrition.sentence(),))
+
+
+def table_definitions(cohort: Cohort) -> Table:
+    """Print what every column of the cohort means, when it is known, and where the definition comes from.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Any cohort.
+
+    Returns
+    -------
+    Table
+        ``columns, meaning, known at day, source``.
+
+    When not to use it: for the columns of the source tables; ``docs/data_dictionary.md`` has those.
+    """
+    rows = [
+        [
+            ", ".join(definition.columns),
+            definition.words,
+            "" if definition.known_at_day is None else str(definition.known_at_day),
+            definition.citation,
+        ]
+        for definition in cohort.definitions
+    ]
+    return text_table("What the columns mean", rows, ("columns", "meaning", "known at day", "source"))

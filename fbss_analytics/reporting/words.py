@@ -1,0 +1,51 @@
+"""Column names as words, the same in every table and figure."""
+
+from __future__ import annotations
+
+import re
+
+CAPITALS = {
+    "mme": "MME",
+    "scs": "SCS",
+    "fbss": "FBSS",
+    "nrs": "NRS",
+    "odi": "ODI",
+    "bmi": "BMI",
+    "mri": "MRI",
+    "crps": "CRPS",
+    "ssri": "SSRI",
+    "snri": "SNRI",
+    "tca": "TCA",
+    "phq9": "PHQ-9",
+    "eq5d": "EQ-5D",
+}
+MODEL_WORDS = {
+    "cox": "Cox regression",
+    "logistic": "logistic regression",
+    "kaplan_meier": "Kaplan-Meier",
+    "aalen_johansen": "Aalen-Johansen",
+}
+
+
+def in_words(name: str) -> str:
+    """Return a column or vocabulary name as words: ``baseline_mme_per_day`` gives ``baseline MME per day``."""
+    return " ".join(CAPITALS.get(word, word) for word in str(name).split("_"))
+
+
+def capitalised(text: str) -> str:
+    """Return a text with its first letter in upper case and the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def term_in_words(term: str) -> str:
+    """Return a model term as words: ``rcs(age_years, 4)`` gives ``age years``."""
+    inner = re.fullmatch(r"(?:C|rcs|poly|bs|cr)\(\s*`?([A-Za-z_]\w*)`?\s*(?:,.*)?\)", str(term), re.DOTALL)
+    return in_words(inner[1] if inner else str(term))
+
+
+def days_in_words(days: float) -> str:
+    """Return days as years where they are whole years of 365 days, else as days."""
+    years, rest = divmod(days, 365)
+    if rest == 0 and years:
+        return f"{years:.0f} year" + ("" if years == 1 else "s")
+    return f"{days:g} day" + ("" if days == 1 else "s")

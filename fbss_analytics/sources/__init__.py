@@ -1,0 +1,1 @@
+"""Where data comes from: our tables, foreign extracts and simulation all become a `Source`."""

@@ -1,0 +1,217 @@
+"""``study.toml`` and what it says. Standard library only: `fbss status` must answer at once."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tomllib
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from ..sources.source import Source
+
+STUDY_VARIABLE = "FBSS_STUDY"
+RUN_VARIABLE = "FBSS_RUN"
+NOTEBOOK_VARIABLE = "FBSS_NOTEBOOK"
+SYNTHETIC = "synthetic"
+LOCAL = "local"
+_KEYS: Mapping[str, Mapping[str, type]] = {
+    "": {"name": str, "title": str, "cohort": dict, "notebooks": dict},
+    "cohort": {"folder": str, "calendar": str},
+    "notebooks": {"folder": str, "run": list},
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study file says.
+
+    Attributes
+    ----------
+    name : str
+        Names the run: results go to ``reports/<name>/`` beside the study file.
+    title : str
+        Title of the report.
+    file : Path
+        The study file; its folder is the root that relative paths start from.
+    cohort : Path
+        Folder of the cohort, in our schema.
+    notebooks : tuple of Path
+        The notebooks in the order they run.
+    calendar : str or None
+        ``"shifted"`` where dates are de-identified; None: as the cohort folder says.
+    """
+
+    name: str
+    title: str
+    file: Path
+    cohort: Path
+    notebooks: tuple[Path, ...]
+    calendar: str | None = None
+
+    @property
+    def root(self) -> Path:
+        """The folder of the study file."""
+        return self.file.parent
+
+    @property
+    def reports(self) -> Path:
+        """The folder that holds the runs."""
+        return self.root / "reports"
+
+    @property
+    def run_name(self) -> str:
+        """``name``; `LOCAL` instead of `SYNTHETIC` on a Python under which no bytes are promised."""
+        return LOCAL if self.name == SYNTHETIC and not self.on_recorded_python else self.name
+
+    @property
+    def on_recorded_python(self) -> bool:
+        """Whether this Python is the minor version the committed outputs were made with."""
+        project = self.root / "pyproject.toml"
+        if not project.exists():
+            return False
+        recorded = tomllib.loads(project.read_text(encoding="utf-8")).get("tool", {}).get("fbss_analytics", {})
+        return bool(platform.python_version().rsplit(".", 1)[0] == recorded.get("recorded-python"))
+
+    @property
+    def folder(self) -> Path:
+        """Where results are written: the run under way, or ``reports/local/`` when a notebook is worked on by hand."""
+        return Path(os.environ.get(RUN_VARIABLE) or self.reports / LOCAL)
+
+    @property
+    def notebook(self) -> str:
+        """The name of the notebook that is running; ``by_hand`` when it is worked on by hand."""
+        return os.environ.get(NOTEBOOK_VARIABLE, "by_hand")
+
+    def read(self) -> Source:
+        """Read the study's cohort; see `fbss_analytics.read_tables`."""
+        from ..sources.files import read_tables
+
+        return read_tables(self.cohort, calendar=self.calendar)
+
+    def sentence(self) -> str:
+        """Say in one sentence what the study is."""
+        notebooks = f"{len(self.notebooks)} notebook{'s' if len(self.notebooks) > 1 else ''}"
+        return f"{self.title}: cohort {self.cohort.name}, {notebooks}, results in reports/{self.run_name}."
+
+    def __repr__(self) -> str:
+        return f"Study({self.sentence()})"
+
+
+def open_study(file: str | Path | None = None) -> Study:
+    """Open a study file; a notebook calls it without an argument.
+
+    **Definition**: without an argument the study is the one named by the environment variable ``FBSS_STUDY``
+    (``fbss run`` and ``fbss lab`` set it), else the ``study.toml`` in this folder or the nearest one above.
+
+    Parameters
+    ----------
+    file : str or Path, optional
+        The study file.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    InputError
+        No study file, a damaged one, an unknown key (the nearest known one is given), a folder that does not exist.
+
+    Examples
+    --------
+    >>> import fbss_analytics as fbss
+    >>> fbss.open_study("no_such_file.toml")
+    Traceback (most recent call last):
+        ...
+    fbss_analytics.errors.InputError: There is no study file no_such_file.toml; type fbss run --study FILE.
+    """
+    chosen = file or os.environ.get(STUDY_VARIABLE)
+    path = Path(chosen) if chosen else _find_upwards()
+    if not path.is_file():
+        raise InputError(f"There is no study file {path.name}; type fbss run --study FILE.")
+    study = _parse(path.resolve())
+    if NOTEBOOK_VARIABLE in os.environ:
+        warnings.formatwarning = _short_warning  # A notebook's output must not hold the path of a temporary file.
+    return study
+
+
+def _short_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> str:
+    return f"{category.__name__}: {message}\n"
+
+
+def _find_upwards() -> Path:
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "study.toml").is_file():
+            return folder / "study.toml"
+    raise InputError("There is no study.toml here or in a folder above; type fbss run --study FILE.")
+
+
+def _parse(file: Path) -> Study:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise InputError(f"{file.name} is not valid TOML: {fault}.") from None
+    _check_keys(file.name, "", content)
+    for section in ("cohort", "notebooks"):
+        _check_keys(file.name, section, content.get(section, {}))
+    name = _required(file.name, content, "name")
+    if not name.replace("_", "").replace("-", "").isalnum():
+        raise InputError(f"{file.name}: name = {name!r} names a folder; use letters, digits, - and _.")
+    if name == LOCAL:
+        raise InputError(f"{file.name}: name = {LOCAL!r} is kept for notebooks worked on by hand; use another.")
+    cohort = _folder(file, _required(file.name, content.get("cohort", {}), "folder", section="cohort"))
+    notebooks = content.get("notebooks", {})
+    calendar = content.get("cohort", {}).get("calendar")
+    if calendar not in (None, "gregorian", "shifted"):
+        raise InputError(f"{file.name}: calendar = {calendar!r} is not known; use gregorian or shifted.")
+    return Study(
+        name=name,
+        title=content.get("title", name),
+        file=file,
+        cohort=cohort,
+        notebooks=_notebooks(file, notebooks.get("folder", "notebooks"), notebooks.get("run")),
+        calendar=calendar,
+    )
+
+
+def _check_keys(file: str, section: str, content: Mapping[str, Any]) -> None:
+    known = _KEYS[section]
+    where = f"[{section}] " if section else ""
+    for key, value in content.items():
+        if key not in known:
+            raise InputError(f"{file}: {where}{key} is not a key of a study file.{nearest(key, known)}")
+        if not isinstance(value, known[key]):
+            raise InputError(f"{file}: {where}{key} must be a {known[key].__name__}.")
+
+
+def _required(file: str, content: Mapping[str, Any], key: str, *, section: str = "") -> str:
+    if key not in content:
+        where = f"under [{section}]" if section else "at the top"
+        raise InputError(f'{file}: {key} is missing; write {key} = "..." {where}.')
+    return str(content[key])
+
+
+def _folder(file: Path, text: str) -> Path:
+    folder = (file.parent / text).resolve()
+    if not folder.is_dir():
+        raise InputError(f"{file.name}: there is no folder {text}; paths start from the folder of the study file.")
+    return folder
+
+
+def _notebooks(file: Path, folder: str, names: list[str] | None) -> tuple[Path, ...]:
+    place = _folder(file, folder)
+    found = {path.stem: path for path in sorted(place.glob("*.ipynb"))}
+    if not found:
+        raise InputError(f"{file.name}: {folder} holds no notebook.")
+    for name in names or ():
+        if name not in found:
+            raise InputError(f"{file.name}: there is no notebook {name!r} in {folder}.{nearest(name, found)}")
+    return tuple(found[name] for name in names) if names is not None else tuple(found.values())
