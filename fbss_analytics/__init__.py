@@ -26,6 +26,7 @@ _WHERE = {
         "exclude_condition",
     ),
     "exposure.covariates": ("add_attribute", "add_condition", "add_measurement", "add_surgery_history"),
+    "exposure.devices": ("add_device",),
     "exposure.therapies": ("add_therapy",),
     "exposure.opioids": ("DoseDefinition", "add_opioid_dose"),
     "endpoints": ("add_time_to",),
@@ -36,6 +37,7 @@ _WHERE = {
     "literature": ("Comparison", "compare_with_published", "published_figures"),
     "reporting.tables": (
         "Table",
+        "table_accounting",
         "table_attrition",
         "table_comparison",
         "table_definitions",
@@ -54,8 +56,10 @@ _WHERE = {
         "plot_log_log",
         "plot_survival",
     ),
+    "reporting.manifest": ("versions",),
     "reporting.report": ("write_report",),
     "study": ("Study", "open_study"),
+    "study.outputs": ("write_result",),
 }
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 

@@ -19,11 +19,12 @@ from .cohort.linkage import observed_spans, relative_events
 from .cohort.nouns import add_columns
 from .errors import InputError, nearest, one_of
 from .formats import count
+from .sources import schema
 from .sources.events import event, events
 
 NEVER = np.inf
 EXPLANT_DEFINITIONS: Mapping[str, tuple[str, str]] = {
-    "any_removal": ("removal of the generator, replaced or not", ""),
+    "any_removal": ("removal of the generator, whether or not a new one follows on a later day", ""),
     "without_replacement": (
         "removal of the generator without a new system of the same therapy within {within_days} days, dated at removal",
         "Dougherty MC et al. Neuromodulation 2021, doi 10.1111/ner.13207",
@@ -37,16 +38,17 @@ EXPLANT_DEFINITIONS: Mapping[str, tuple[str, str]] = {
         "",
     ),
 }
+NON_USE = "non_use"
 DEVICE_OUTCOMES = ("explant", "explant_or_non_use")
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """The first qualifying event of each row: its day (`NEVER` without one), its reason, and whether it is certain."""
+    """The first qualifying event of each row: day (`NEVER` without one), reason, and the days to wait for proof."""
 
     day: npt.NDArray[np.float64]
     reason: npt.NDArray[Any]
-    needs_days: int = 0
+    wait: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,17 @@ def add_time_to(
     """Add the time from day 0 to the first event of a kind.
 
     **Definition**: days from day 0 to the event, an event on day 0 after the index procedure counting as 0.5; status is
-    ``event`` (or the reason), a competing event's name, or ``censored`` at the end of observation or of ``until_days``,
-    whose last day is included. An event and a death on one day count as the event.
+    ``event`` (or the reason), a competing event's name, or ``censored`` at the end of observation, at death or at
+    ``until_days``, that day included. An event and a competing event on one day count as the event. Of the named event
+    that is day 0, those from day 1 on count.
 
     Explant: ``"without_replacement"`` is a generator removed with no new system of the same therapy from the day of
     removal to day ``within_days`` after it, that day included; removal and implant on one day is a replacement. Where
-    observation ends before that without a new implant it counts as explant with ``<name>_is_ascertained`` False; death
-    within it is explant, then death. ``"any_removal"``, ``"removal_or_revision_for_inadequate_relief"`` and
-    ``"with_reason"`` repeat published variants. ``"explant_or_non_use"`` also counts the end of use without removal.
+    observation ends before that (and before death) without a new implant it counts as explant with
+    ``<name>_is_ascertained`` False; death within it is explant, then death. ``"any_removal"``,
+    ``"removal_or_revision_for_inadequate_relief"`` and ``"with_reason"`` repeat published variants.
+    ``"explant_or_non_use"`` also counts the end of use without removal, whether taken up again later or not. Of several
+    reasons on one day the first in the order of the vocabulary is kept.
 
     Parameters
     ----------
@@ -110,8 +115,9 @@ def add_time_to(
     Returns
     -------
     Cohort
-        New columns ``<name>_days`` (days; missing where nothing was observed), ``<name>_status``, ``<name>_entry_days``;
-        device outcomes also ``<name>_reason`` and ``<name>_is_ascertained``.
+        New columns ``<name>_days`` (days; missing where nothing was observed), ``<name>_status``,
+        ``<name>_entry_days`` (0, or half a day before the first observed day where that lies after day 0); device
+        outcomes also ``<name>_reason`` and ``<name>_is_ascertained``.
 
     Raises
     ------
@@ -143,12 +149,17 @@ def add_time_to(
     cohort.source.require("observation_periods", what=f"Time to {event_name}")
     name = name or event_name
     rivals = (competing,) if isinstance(competing, str) else tuple(competing or ())
+    if event_name in rivals:
+        raise InputError(f"{event_name!r} cannot compete with itself; leave it out of competing=.")
     is_device = event_name in DEVICE_OUTCOMES
     if is_device:
         _check_device_arguments(definition, within_days, clock)
         found = _device_outcome(cohort, event_name, str(definition), within_days)
     else:
-        _refuse_device_arguments(event_name, definition, within_days, clock, by_reason)
+        given = {"definition": definition, "within_days": within_days, "clock": clock, "by_reason": by_reason or None}
+        _refuse_device_arguments(
+            event_name, given | {"unascertained": None if unascertained == "event" else unascertained}
+        )
         found = _first_event(cohort, event_name)
     domains = event("scs_removal" if is_device else event_name).domains
     columns = _time_columns(cohort, name, found, _Follow(domains, rivals, until_days, by_reason, unascertained))
@@ -157,7 +168,10 @@ def add_time_to(
         words += _uncertain_words(columns[f"{name}_is_ascertained"], unascertained)
     else:
         columns = {key: values for key, values in columns.items() if not key.endswith(("_reason", "_is_ascertained"))}
-    arguments = {"definition": definition, "within_days": within_days, "clock": clock, "competing": rivals, "until_days": until_days}
+    arguments = {
+        "definition": definition, "within_days": within_days, "clock": clock, "competing": rivals,
+        "until_days": until_days, "by_reason": by_reason, "unascertained": unascertained,
+    }  # fmt: skip
     citation = EXPLANT_DEFINITIONS[definition][1] if definition else ""
     causes = _causes(columns[f"{name}_status"], rivals) if by_reason else ("event",)
     outcome = Outcome(name, f"{name}_days", f"{name}_status", f"{name}_entry_days", causes, rivals, until_days, words)
@@ -174,36 +188,41 @@ def _check_device_arguments(definition: str | None, within_days: int | None, clo
     if definition is None:
         raise InputError(f"Explant needs definition=; choose one of {', '.join(EXPLANT_DEFINITIONS)}.")
     one_of(definition, EXPLANT_DEFINITIONS, name="definition")
-    one_of(clock or "", ("therapy",), name="clock")
+    if clock is None:
+        raise InputError('Explant needs clock=; type clock="therapy" to count from day 0 through replacements.')
+    one_of(clock, ("therapy",), name="clock")
     waits = "{within_days}" in EXPLANT_DEFINITIONS[definition][0]
     if waits and (within_days is None or within_days < 0):
-        raise InputError(f"definition={definition!r} needs within_days=, 0 or more; type within_days=90 as in Dougherty 2021.")
+        raise InputError(
+            f"definition={definition!r} needs within_days=, 0 or more; type within_days=90 as in Dougherty 2021."
+        )
     if not waits and within_days is not None:
         raise InputError(f"definition={definition!r} takes no within_days=; leave it out.")
 
 
-def _refuse_device_arguments(
-    event_name: str, definition: str | None, within_days: int | None, clock: str | None, by_reason: bool
-) -> None:
-    given = {"definition": definition, "within_days": within_days, "clock": clock, "by_reason": by_reason or None}
+def _refuse_device_arguments(event_name: str, given: Mapping[str, object]) -> None:
     extra = [key for key, value in given.items() if value is not None]
     if extra:
-        raise InputError(f"{event_name!r} takes no {' or '.join(extra)}; {'they belong' if len(extra) > 1 else 'it belongs'} to explant.")
+        belong = "they belong" if len(extra) > 1 else "it belongs"
+        raise InputError(f"{event_name!r} takes no {' or '.join(extra)}; {belong} to explant.")
 
 
 def _first_event(cohort: Cohort, name: str) -> _Found:
     rows = relative_events(cohort, name)
-    return _earliest(cohort, rows[rows["day"] >= 0])
+    rows = rows[rows["day"] >= (1 if name == cohort.index else 0)]
+    return _earliest(cohort, rows.assign(reason="unknown", wait=0))
 
 
-def _earliest(cohort: Cohort, rows: pd.DataFrame, needs_days: int = 0) -> _Found:
-    rows = rows.sort_values(["row", "day"], kind="stable").drop_duplicates("row")
-    day = np.full(len(cohort), NEVER)
-    reason = np.full(len(cohort), None, dtype=object)
-    day[rows["row"].to_numpy()] = rows["day"].to_numpy(float)
-    if "reason" in rows:
-        reason[rows["row"].to_numpy()] = rows["reason"].fillna("unknown").to_numpy(object)
-    return _Found(day, reason, needs_days)
+def _earliest(cohort: Cohort, rows: pd.DataFrame) -> _Found:
+    """Return the first of some events (row, day, reason, wait); of several on one day the vocabulary's first reason."""
+    order = {reason: place for place, reason in enumerate((*schema.vocabulary("device_reason"), NON_USE))}
+    rows = rows.assign(reason=rows["reason"].fillna("unknown"))
+    rows = rows.assign(place=rows["reason"].map(order)).sort_values(["row", "day", "place"]).drop_duplicates("row")
+    day, wait = np.full(len(cohort), NEVER), np.zeros(len(cohort))
+    reason = np.full(len(cohort), "unknown", dtype=object)
+    for column, values in (("day", day), ("wait", wait), ("reason", reason)):
+        values[rows["row"].to_numpy()] = rows[column].to_numpy()
+    return _Found(day, reason, wait)
 
 
 def _device_outcome(cohort: Cohort, event_name: str, definition: str, within_days: int | None) -> _Found:
@@ -219,14 +238,15 @@ def _device_outcome(cohort: Cohort, event_name: str, definition: str, within_day
         ends = removals[~_replaced(cohort, removals, within_days or 0)]
     if definition == "with_reason":
         ends = ends[ends["reason"].notna() & (ends["reason"] != "unknown")]
+    ends = ends.assign(wait=within_days or 0)
     if event_name == "explant_or_non_use":
         stopped = relative_events(cohort, "scs_non_use", columns=("system_id",))
-        ends = pd.concat([ends, stopped[stopped["day"] >= 0].assign(reason="non_use")])
-    return _earliest(cohort, ends, needs_days=within_days or 0)
+        ends = pd.concat([ends, stopped[stopped["day"] >= 0].assign(reason=NON_USE, wait=0)])
+    return _earliest(cohort, ends)
 
 
 def _replaced(cohort: Cohort, removals: pd.DataFrame, within_days: int) -> npt.NDArray[np.bool_]:
-    """Return which removals are followed by a generator of the same therapy from that day to ``within_days`` after it."""
+    """Return which removals are followed by a new generator from that day to ``within_days`` after it."""
     implants = relative_events(cohort, "scs_implant", columns=("system_id",))
     swaps = relative_events(cohort, "scs_replacement", columns=("system_id",))
     first = implants.groupby(["row", "system_id"])["day"].min().rename("own_implant").reset_index()
@@ -235,6 +255,7 @@ def _replaced(cohort: Cohort, removals: pd.DataFrame, within_days: int) -> npt.N
     pairs = ends.merge(first, on=["row", "system_id"], how="left").merge(later, on="row")
     # A system removed on the day it was implanted is a failed implant, not its own replacement.
     own = (pairs["new_system"] == pairs["system_id"]) & (pairs["new_day"] == pairs["own_implant"])
+    own &= pairs["new_day"] == pairs["day"]
     follows = ~own & (pairs["new_day"] >= pairs["day"]) & (pairs["new_day"] <= pairs["day"] + within_days)
     replaced = np.zeros(len(removals), dtype=bool)
     replaced[pairs.loc[follows, "end"].to_numpy()] = True
@@ -250,18 +271,23 @@ def _time_columns(cohort: Cohort, name: str, found: _Found, follow: _Follow) -> 
         day, status = np.where(rival_day <= day, rival_day, day), np.where(rival_day <= day, rival, status)
     certain = _is_ascertained(cohort, found, end)
     happens = found.day <= day
-    label = np.array(["unknown" if each is None else each for each in found.reason], dtype=object)
     counted = happens & (certain | (follow.unascertained == "event"))
-    status = np.where(counted, label if follow.by_reason else "event", np.where(happens, "censored", status))
+    status = np.where(counted, found.reason if follow.by_reason else "event", np.where(happens, "censored", status))
     day = np.where(happens, found.day, day)
     unseen = np.isnan(end) | (day < entry)
     return {
         f"{name}_days": np.where(unseen, np.nan, np.maximum(day, 0.5)),
-        f"{name}_status": np.where(unseen, None, status),
+        f"{name}_status": _text_where(~unseen, status),
         f"{name}_entry_days": np.where(unseen, np.nan, np.where(entry > 0, entry - 0.5, 0.0)),
-        f"{name}_reason": np.where(happens & ~unseen, found.reason, None),
+        f"{name}_reason": _text_where(happens & ~unseen, found.reason),
         f"{name}_is_ascertained": ~(happens & ~unseen) | certain,
     }
+
+
+def _text_where(mask: npt.NDArray[np.bool_], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    chosen = np.full(len(mask), None, dtype=object)
+    chosen[mask] = values[mask]
+    return chosen
 
 
 def _followed(cohort: Cohort, domains: tuple[str, ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -276,8 +302,7 @@ def _followed(cohort: Cohort, domains: tuple[str, ...]) -> tuple[npt.NDArray[np.
 
 def _is_ascertained(cohort: Cohort, found: _Found, end: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     """Return where the absence of a new implant was seen to the end of the waiting time, or to death within it."""
-    known_at = found.day + found.needs_days
-    return np.asarray((end >= known_at) | (_first_event(cohort, "death").day <= known_at))
+    return np.asarray(end >= np.minimum(found.day + found.wait, _first_event(cohort, "death").day))
 
 
 def _causes(status: npt.NDArray[Any], rivals: tuple[str, ...]) -> tuple[str, ...]:
@@ -288,10 +313,16 @@ def _causes(status: npt.NDArray[Any], rivals: tuple[str, ...]) -> tuple[str, ...
 
 
 def _words(
-    event_name: str, definition: str | None, within_days: int | None, clock: str | None, rivals: tuple[str, ...], until_days: int
+    event_name: str,
+    definition: str | None,
+    within_days: int | None,
+    clock: str | None,
+    rivals: tuple[str, ...],
+    until_days: int,
 ) -> str:
     what = EXPLANT_DEFINITIONS[definition][0].format(within_days=within_days) if definition else event(event_name).words
     what += ", or end of use without removal" if event_name == "explant_or_non_use" else ""
-    against = f"; {' and '.join(event(rival).words for rival in rivals)} compete" + ("s" if len(rivals) == 1 else "") if rivals else ""
+    against = f"; {' and '.join(event(rival).words for rival in rivals)}" if rivals else ""
+    against += {0: "", 1: " competes"}.get(len(rivals), " compete")
     since = f" on the {clock} clock" if clock else ""
     return f"time from day 0{since} to {what}, followed to day {until_days}{against}; day 0 counts as 0.5."

@@ -28,7 +28,7 @@ def nearest(word: object, known: Iterable[str]) -> str:
     if close:
         return f" Did you mean {close[0]!r}?"
     shown = ", ".join(names[:12])
-    return f" Known: {shown}{', ...' if len(names) > 12 else ''}."
+    return f" Known: {shown}{', ...' if len(names) > 12 else '.'}"
 
 
 def one_of(value: str, allowed: Iterable[str], *, name: str) -> str:

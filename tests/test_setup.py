@@ -16,6 +16,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+import fbss_analytics
+
 ROOT = Path(__file__).parents[1]
 BOOTSTRAP = ROOT / "tools" / "bootstrap.py"
 if not BOOTSTRAP.exists():
@@ -74,6 +76,7 @@ def test_make_targets_are_the_commands_of_bootstrap() -> None:
 def test_release_is_the_same_everywhere() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert (citation["version"], citation["license"]) == (PROJECT["version"], PROJECT["license"])
+    assert fbss_analytics.__version__ == PROJECT["version"]
     assert citation["keywords"] == PROJECT["keywords"]
 
 

@@ -22,7 +22,7 @@ Rows = npt.NDArray[np.int64]
 def relative_days(
     cohort: Cohort, table: str, *, columns: tuple[str, ...] = (), keep: Mask | None = None, date: str = ""
 ) -> pd.DataFrame:
-    """Return rows of an event table that belong to the cohort: ``row`` (of the cohort), ``day`` (relative), and columns.
+    """Return the cohort's rows of an event table: ``row`` (of the cohort), ``day`` (relative to day 0), and columns.
 
     Rows without a date are left out. Where a patient has several rows in the cohort, an event appears once for each.
     """
@@ -105,10 +105,16 @@ def any_in(cohort: Cohort, rows: pd.DataFrame, window: Window) -> Mask:
 
 
 def observed_spans(cohort: Cohort, domains: tuple[str, ...]) -> pd.DataFrame:
-    """Return merged spans of observation in any of the domains: row, start, end (relative days, both included), sorted."""
+    """Return merged spans of observation in any of the domains, sorted: row, start, end (both days included).
+
+    Nobody is observed after the day of death, whatever the source's spans say.
+    """
     periods = cohort.source.tables["observation_periods"]
     rows = relative_spans(cohort, "observation_periods", keep=matches(periods["domain"], domains))
     rows = rows.rename(columns={"day": "start"}).sort_values(["row", "start", "end"], kind="stable")
+    deaths = relative_events(cohort, "death")
+    rows["end"] = np.minimum(rows["end"], rows["row"].map(deaths.set_index("row")["day"]).fillna(FAR)).astype(np.int64)
+    rows = rows[rows["end"] >= rows["start"]]
     # A span begins where the start lies more than one day after everything observed before it.
     reach = (
         rows.groupby("row", sort=False)["end"]

@@ -36,8 +36,8 @@ class Outcome:
     """A time-to-event outcome by name: its columns, the causes that count, and the events that compete.
 
     ``days`` holds the time (0.5 for day 0), ``status`` text: ``censored``, one of ``causes`` or one of ``competing``;
-    ``entry`` when observation began: 0, or half a day before the first observed day where that lies after day 0, so that
-    an event on that day is seen.
+    ``entry`` when observation began: 0, or half a day before the first observed day where that lies after day 0, so
+    that an event on that day is seen.
     """
 
     name: str
@@ -152,7 +152,8 @@ class Cohort:
             [(", ".join(d.columns), d.words, d.citation) for d in self.definitions],
             columns=["columns", "meaning", "source"],
         )
-        return f"<p>{self.sentence()}</p>{self.attrition._repr_html_()}{html_table(words, caption='What the columns mean')}"
+        meanings = html_table(words, caption="What the columns mean")
+        return f"<p>{self.sentence()}</p>{self.attrition._repr_html_()}{meanings}"
 
 
 def keep_rows(cohort: Cohort, keep: Mask, words: str) -> Cohort:

@@ -164,14 +164,16 @@ def require_age(cohort: Cohort, *, at_least: int | None = None, at_most: int | N
 
 PAIN_CODES = ("fbss", "chronic_pain", "low_back_pain", "radiculopathy")
 PAIN_SCORES = ("nrs_back", "nrs_leg")
+PAIN_TABLES = ("conditions", "measurements", "therapies", "dispensings")
 ANALGESICS = ("acetaminophen", "nsaid", "gabapentinoid", "snri", "tca", "muscle_relaxant", "ketamine")
 
 
 def require_fbss(cohort: Cohort, *, definition: str, days: OpenWindow | None = None) -> Cohort:
     """Keep patients with failed back surgery syndrome (FBSS, persistent spinal pain syndrome type 2).
 
-    **Definition**: ``"surgery_then_pain"``: a lumbar operation on day -180 or earlier, and after it, up to day -1, a pain
-    score above 0, a pain diagnosis or an analgesic. ``"code"``: a diagnosis of FBSS within ``days``, both ends included.
+    **Definition**: ``"surgery_then_pain"``: a lumbar operation on day -180 or earlier and, dated on a later day up to
+    day -1, a pain score above 0, a pain diagnosis, an analgesic or an opioid dispensed. ``"code"``: a diagnosis of FBSS
+    within ``days``, both ends included.
 
     Parameters
     ----------
@@ -226,6 +228,8 @@ def _surgery_then_pain(cohort: Cohort) -> Mask:
 def _pain_evidence(source: Source) -> list[tuple[str, Mask | None]]:
     evidence: list[tuple[str, Mask | None]] = []
     tables = source.tables
+    if not any(name in tables for name in PAIN_TABLES):
+        raise DataError(f"surgery_then_pain needs {' or '.join(PAIN_TABLES)}, none of which this source has.")
     if "conditions" in tables:
         evidence.append(("conditions", matches(tables["conditions"]["condition"], PAIN_CODES)))
     if "measurements" in tables:
@@ -241,7 +245,7 @@ def _pain_evidence(source: Source) -> list[tuple[str, Mask | None]]:
 def require_observation(cohort: Cohort, *, domain: str, days: Window) -> Cohort:
     """Keep patients observed in a domain on every day of a window, both ends included.
 
-    **Definition**: spans of ``observation_periods`` that touch or overlap count as one; a single unobserved day excludes.
+    **Definition**: spans of ``observation_periods`` that touch or overlap count as one; one unobserved day excludes.
 
     Parameters
     ----------

@@ -5,21 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from ..cohort import Cohort, Definition
-from ..cohort.linkage import relative_days, relative_events, relative_spans
+from ..cohort.linkage import any_in, relative_days, relative_events, relative_spans
 from ..cohort.nouns import add_columns
 from ..dates import DAYS_PER_YEAR, OpenWindow, open_window, window_words
-from ..errors import one_of
+from ..errors import InputError, one_of
 from ..sources import schema
 from ..sources.events import matches
 
+FUSIONS = ("fusion", "decompression_fusion")
 TAKE = ("first", "last", "mean", "minimum", "maximum")
 
 
 def add_condition(cohort: Cohort, condition: str, *, days: OpenWindow, name: str | None = None) -> Cohort:
     """Add whether a condition was recorded on any day of a window, both ends included.
 
-    **Definition**: True with at least one record in the window. No record means False: it cannot be told from a condition
-    that was not recorded, so the look-back should lie inside observation (`require_observation`).
+    **Definition**: True with at least one record in the window. No record means False: it cannot be told from a
+    condition that was not recorded, so the look-back should lie inside observation (`require_observation`).
 
     Parameters
     ----------
@@ -53,12 +54,12 @@ def add_condition(cohort: Cohort, condition: str, *, days: OpenWindow, name: str
     one_of(condition, schema.vocabulary("condition"), name="condition")
     first, last = open_window(days)
     cohort.source.require("conditions", what=f"add_condition({condition!r})")
-    rows = relative_days(cohort, "conditions", keep=matches(cohort.source.tables["conditions"]["condition"], (condition,)))
-    has = np.zeros(len(cohort), dtype=bool)
-    has[rows["row"].to_numpy()[rows["day"].between(first, last).to_numpy()]] = True
+    keep = matches(cohort.source.tables["conditions"]["condition"], (condition,))
+    has = any_in(cohort, relative_days(cohort, "conditions", keep=keep), (first, last))
     column = name or f"has_{condition}"
     words = f"{condition.replace('_', ' ')} recorded on {window_words(days)}"
-    return add_columns(cohort, {column: has}, Definition(column, words, (column,), {"days": days}, known_at_day=days[1]))
+    definition = Definition(column, words, (column,), {"days": days}, known_at_day=days[1])
+    return add_columns(cohort, {column: has}, definition)
 
 
 def add_attribute(cohort: Cohort, attribute: str, *, name: str | None = None) -> Cohort:
@@ -160,13 +161,15 @@ def add_measurement(cohort: Cohort, measure: str, *, days: OpenWindow, take: str
     column = name or measure
     unit = schema.measures()[measure]["unit"]
     words = f"{take} {schema.measures()[measure]['words']} ({unit}) on {window_words(days)}"
-    return add_columns(cohort, {column: values}, Definition(column, words, (column,), {"days": days, "take": take}, known_at_day=days[1]))
+    definition = Definition(column, words, (column,), {"days": days, "take": take}, known_at_day=days[1])
+    return add_columns(cohort, {column: values}, definition)
 
 
 def add_surgery_history(cohort: Cohort, *, days: OpenWindow) -> Cohort:
     """Add the lumbar operations of a window before day 0, both ends included.
 
-    **Definition**: lumbar and lumbosacral operations dated in the window; a staged further sitting is not counted again.
+    **Definition**: lumbar and lumbosacral operations dated in the window; a staged further sitting is not counted
+    again and does not restart the years, but a fusion done in it is a fusion.
 
     Parameters
     ----------
@@ -182,7 +185,7 @@ def add_surgery_history(cohort: Cohort, *, days: OpenWindow) -> Cohort:
     Raises
     ------
     InputError
-        A window that ends before it starts.
+        A window that ends before it starts, or after day 0.
     DataError
         The source has no surgeries.
 
@@ -195,12 +198,13 @@ def add_surgery_history(cohort: Cohort, *, days: OpenWindow) -> Cohort:
     True
     """
     first, last = open_window(days)
+    if last > 0:
+        raise InputError(f"A history ends on day 0 or before; {window_words(days)} does not. Type days=(None, -1).")
     cohort.source.require("surgeries", what="add_surgery_history")
     rows = relative_events(cohort, "lumbar_surgery", columns=("procedure", "staged"))
+    fused = any_in(cohort, rows[rows["procedure"].isin(FUSIONS)], (first, last))
     rows = rows[rows["day"].between(first, last) & ~rows["staged"].eq(True)]
     row = rows["row"].to_numpy()
-    fused = np.zeros(len(cohort), dtype=bool)
-    fused[row[rows["procedure"].isin(("fusion", "decompression_fusion")).to_numpy()]] = True
     latest = np.full(len(cohort), -np.inf)
     np.maximum.at(latest, row, rows["day"].to_numpy(float))
     columns = {
@@ -209,4 +213,5 @@ def add_surgery_history(cohort: Cohort, *, days: OpenWindow) -> Cohort:
         "years_since_lumbar_surgery": np.where(np.isfinite(latest), -latest / DAYS_PER_YEAR, np.nan),
     }
     words = f"lumbar operations on {window_words(days)}: number, whether one was a fusion, years since the last"
-    return add_columns(cohort, columns, Definition("surgery_history", words, tuple(columns), {"days": days}, known_at_day=days[1]))
+    definition = Definition("surgery_history", words, tuple(columns), {"days": days}, known_at_day=days[1])
+    return add_columns(cohort, columns, definition)

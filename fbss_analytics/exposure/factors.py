@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ..errors import one_of
 
 Numbers = npt.NDArray[np.float64]
+BY_TOTAL = "amount_by_total_daily_dose"
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Factor:
     """One row of a conversion table.
 
     ``basis``: ``amount`` (MME per unit of drug), ``day_worn`` (MME per mcg/h and day a patch is worn), or
-    ``amount_by_total_daily_dose`` (MME per mg, where the band ``above_mg_per_day < dose <= up_to_mg_per_day`` is that of
-    the ingredient's total daily dose over all concurrent dispensings).
+    ``amount_by_total_daily_dose`` (MME per mg, where the band ``above_mg_per_day < dose <= up_to_mg_per_day`` is that
+    of the ingredient's total daily dose over all concurrent dispensings).
     """
 
     ingredient: str
@@ -72,11 +73,11 @@ def conversion_factors(table: str) -> tuple[Factor, ...]:
 
 def bands(table: str, ingredient: str) -> tuple[Numbers, Numbers]:
     """Return the upper edges (mg/day, included) and factors of an ingredient converted by its total daily dose."""
-    rows = [row for row in conversion_factors(table) if row.ingredient == ingredient and row.basis.startswith("amount_by")]
+    rows = [row for row in conversion_factors(table) if row.ingredient == ingredient and row.basis == BY_TOTAL]
     rows.sort(key=lambda row: row.up_to_mg_per_day)
     return np.array([row.up_to_mg_per_day for row in rows]), np.array([row.factor for row in rows])
 
 
 def banded_ingredients(table: str) -> tuple[str, ...]:
     """Return the ingredients a table converts by their total daily dose (methadone in ``cdc_2016``)."""
-    return tuple(dict.fromkeys(row.ingredient for row in conversion_factors(table) if row.basis.startswith("amount_by")))
+    return tuple(dict.fromkeys(row.ingredient for row in conversion_factors(table) if row.basis == BY_TOTAL))

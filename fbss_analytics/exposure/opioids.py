@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from ..cohort import Cohort, Definition
-from ..cohort.linkage import observed_days, relative_days
+from ..cohort.linkage import observed_spans, relative_days
 from ..cohort.nouns import add_columns
 from ..dates import Window, check_window, window_words
 from ..errors import InputError, one_of
@@ -17,7 +17,7 @@ from ..formats import count, percent
 from ..sources.events import matches
 from .factors import banded_ingredients, bands, conversion_factors, factor_tables
 from .supply import COLUMNS, Supplies, to_supplies
-from .sweep import clip, to_steps, window_totals
+from .sweep import cut, sum_by_row, to_steps, window_totals
 
 PER = {
     "day_supplied": "total MME / days' supply, a day counting once per fill (D1)",
@@ -69,16 +69,18 @@ class DoseDefinition:
 
     def sentence(self) -> str:
         """Say the definition in words."""
-        return f"Oral MME by the table {self.factors}; doses of concurrent fills add; buprenorphine is {self.buprenorphine}d."
+        fate = f"buprenorphine is {self.buprenorphine}d"
+        return f"Oral MME by the table {self.factors}; doses of concurrent fills add; {fate}."
 
 
 def add_opioid_dose(cohort: Cohort, dose: DoseDefinition, *, name: str, days: Window, per: str) -> Cohort:
     """Add the systemic opioid dose of a window.
 
-    **Definition**: every fill is prorated by day: of a supply of n days from day s, the days s .. s+n-1 inside the window
-    count, both ends of the window included. Without fills the dose is 0; ``day_supplied`` and ``day_covered`` are then
-    missing (0/0). Without pharmacy observation in the window all is missing, as it is where every fill is of unknown dose.
-    Where some fills are unknown the dose is that of the others, a lower bound, and ``share_unknown`` says how many.
+    **Definition**: every fill is prorated by day: of a supply of n days from day s, the days s .. s+n-1 that lie inside
+    the window (both ends included) and inside pharmacy observation count. Without fills the dose is 0; ``day_supplied``
+    and ``day_covered`` are then missing (0/0). Without pharmacy observation in the window all is missing. Where every
+    fill is of unknown dose the dose is missing; where some are, it is that of the others over the days of all, a lower
+    bound, and ``share_unknown`` says how many.
 
     Parameters
     ----------
@@ -95,8 +97,9 @@ def add_opioid_dose(cohort: Cohort, dose: DoseDefinition, *, name: str, days: Wi
     -------
     Cohort
         New columns ``<name>_mme_per_day`` (MME/day), ``<name>_total_mme``, ``<name>_days_supplied``,
-        ``<name>_days_covered``, ``<name>_days_in_window``, ``<name>_max_daily_mme``, ``<name>_dispensings``,
-        ``<name>_share_unknown`` (of the fills in the window).
+        ``<name>_days_covered``, ``<name>_days_in_window`` (observed days), ``<name>_max_daily_mme``,
+        ``<name>_dispensings`` (fills dated in the window, day 0 not counted), ``<name>_share_unknown`` (of the fills
+        with supply in the window).
 
     Raises
     ------
@@ -128,12 +131,20 @@ def add_opioid_dose(cohort: Cohort, dose: DoseDefinition, *, name: str, days: Wi
     one_of(per, PER, name="per")
     window = check_window(days)
     cohort.source.require("dispensings", what="The opioid dose")
-    observed = observed_days(cohort, ("pharmacy",), window).astype(float)
-    totals = _totals(systemic_supplies(cohort, dose), dose, window, len(cohort))
-    columns = _denominated(totals, observed, per)
-    return add_columns(
-        cohort, {f"{name}_{column}": values for column, values in columns.items()}, _definition(name, dose, window, per, columns)
-    )
+    spans = _observed_parts(cohort, window)
+    totals = _totals(systemic_supplies(cohort, dose), dose, spans, len(cohort))
+    columns = {f"{name}_{column}": values for column, values in _denominated(totals, per).items()}
+    citation = f"{CITATION}; {conversion_factors(dose.factors)[0].source}"
+    arguments = asdict(dose) | {"days": window, "per": per}
+    words = _words(dose, window, per, totals)
+    return add_columns(cohort, columns, Definition(name, words, tuple(columns), arguments, citation, window[1]))
+
+
+def _observed_parts(cohort: Cohort, window: Window) -> pd.DataFrame:
+    """Return the parts of a window in which a fill would have been seen: row, start, end."""
+    spans = observed_spans(cohort, ("pharmacy",))
+    spans = spans.assign(start=spans["start"].clip(lower=window[0]), end=spans["end"].clip(upper=window[1]))
+    return spans[spans["end"] >= spans["start"]]
 
 
 def systemic_supplies(cohort: Cohort, dose: DoseDefinition) -> Supplies:
@@ -146,16 +157,21 @@ def systemic_supplies(cohort: Cohort, dose: DoseDefinition) -> Supplies:
     return to_supplies(rows, factors=dose.factors)
 
 
-def _totals(supplies: Supplies, dose: DoseDefinition, window: Window, n: int) -> dict[str, npt.NDArray[np.float64]]:
-    inside = clip(supplies, window)
+def _totals(
+    supplies: Supplies, dose: DoseDefinition, spans: pd.DataFrame, n: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    row, start, end = (spans[name].to_numpy(np.int64) for name in ("row", "start", "end"))
+    parts, which = cut(supplies, row=row, start=start, end=end)
     edges, factors = _bands(dose.factors)
-    totals = window_totals(to_steps(inside, upper_edges=edges, factors=factors), n)
-    known = ~inside.is_unknown
-    fills = np.bincount(inside.row, minlength=n).astype(float)
-    unknown = np.bincount(inside.row[~known], minlength=n).astype(float)
-    totals["days_supplied"] = np.bincount(inside.row, weights=inside.end - inside.start + 1, minlength=n)
-    totals["dispensings"] = fills
-    totals["share_unknown"] = np.divide(unknown, fills, out=np.zeros(n), where=fills > 0)
+    totals = window_totals(to_steps(parts, upper_edges=edges, factors=factors), n)
+    totals["days_supplied"] = sum_by_row(parts.row, parts.end - parts.start + 1, n)
+    # A fill counts where its date is; one dated on day 0 belongs to neither side (its supply from day 1 on does).
+    is_dated = (parts.start == supplies.start[which]) & (parts.start != 0)
+    totals["dispensings"] = sum_by_row(parts.row, is_dated, n)
+    supplying = np.unique(which)
+    totals["supplies"] = sum_by_row(supplies.row[supplying], np.ones(len(supplying)), n)
+    totals["unknown"] = sum_by_row(supplies.row[supplying], supplies.is_unknown[supplying], n)
+    totals["days_in_window"] = sum_by_row(row, end - start + 1, n)
     return totals
 
 
@@ -164,10 +180,9 @@ def _bands(factors: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float6
     return bands(factors, banded[0]) if banded else (np.empty(0), np.empty(0))
 
 
-def _denominated(
-    totals: dict[str, npt.NDArray[np.float64]], observed: npt.NDArray[np.float64], per: str
-) -> dict[str, npt.NDArray[np.float64]]:
-    only_unknown = (totals["share_unknown"] == 1) & (totals["dispensings"] > 0)
+def _denominated(totals: dict[str, npt.NDArray[np.float64]], per: str) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the columns: the dose by its denominator, the totals it comes from, and what is missing."""
+    observed, supplies, unknown = totals["days_in_window"], totals["supplies"], totals["unknown"]
     denominator = {
         "day_supplied": totals["days_supplied"],
         "day_covered": totals["days_covered"],
@@ -175,27 +190,25 @@ def _denominated(
         "maximum_day": np.ones_like(observed),
     }[per]
     numerator = totals["max_daily_mme"] if per == "maximum_day" else totals["total_mme"]
-    value = np.divide(numerator, denominator, out=np.full(len(observed), np.nan), where=denominator > 0)
-    columns = {"mme_per_day": value} | totals | {"days_in_window": observed}
-    unobserved = observed == 0
-    for name in ("mme_per_day", "total_mme", "max_daily_mme"):
-        columns[name] = np.where(unobserved | only_unknown, np.nan, columns[name])
-    for name in ("days_supplied", "days_covered", "dispensings", "share_unknown"):
-        columns[name] = np.where(unobserved, np.nan, columns[name])
+    columns = {"mme_per_day": _ratio(numerator, denominator, np.nan)}
+    columns |= {name: values for name, values in totals.items() if name not in ("supplies", "unknown")}
+    columns["share_unknown"] = _ratio(unknown, supplies, 0.0)
+    only_unknown = (unknown == supplies) & (supplies > 0)
+    for name, values in columns.items():
+        is_dose = name in ("mme_per_day", "total_mme", "max_daily_mme")
+        missing = (observed == 0) & (name != "days_in_window") | only_unknown & is_dose
+        columns[name] = np.where(missing, np.nan, values)
     return columns
 
 
-def _definition(
-    name: str, dose: DoseDefinition, window: Window, per: str, columns: dict[str, npt.NDArray[np.float64]]
-) -> Definition:
-    share = columns["share_unknown"]
-    fills = np.nansum(columns["dispensings"])
-    unknown = np.nansum(share * columns["dispensings"])
-    known = percent(unknown / fills if fills else 0.0)
-    words = (
+def _ratio(above: npt.NDArray[np.float64], below: npt.NDArray[np.float64], otherwise: float) -> npt.NDArray[np.float64]:
+    return np.asarray(np.divide(above, below, out=np.full(len(below), otherwise), where=below > 0))
+
+
+def _words(dose: DoseDefinition, window: Window, per: str, totals: dict[str, npt.NDArray[np.float64]]) -> str:
+    supplies, unknown = totals["supplies"].sum(), totals["unknown"].sum()
+    share = percent(unknown / supplies if supplies else 0.0)
+    return (
         f"systemic opioid dose on {window_words(window)}: {PER[per]}. {dose.sentence()} "
-        f"{count(unknown)} of {count(fills)} fills ({known}) are of unknown dose."
+        f"{count(unknown)} of {count(supplies)} fills ({share}) are of unknown dose."
     )
-    arguments = {"factors": dose.factors, "overlap": dose.overlap, "buprenorphine": dose.buprenorphine, "days": window, "per": per}
-    source = conversion_factors(dose.factors)[0].source
-    return Definition(name, words, tuple(f"{name}_{c}" for c in columns), arguments, f"{CITATION}; {source}", window[1])

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .factors import Factor, banded_ingredients, conversion_factors
+from .factors import BY_TOTAL, Factor, banded_ingredients, conversion_factors
 
 COLUMNS = (
     "ingredient", "form", "route", "strength_value", "strength_unit", "quantity", "quantity_unit", "days_supply",
@@ -50,10 +50,10 @@ class Supplies:
 def to_supplies(dispensings: pd.DataFrame, *, factors: str) -> Supplies:
     """Turn dispensings (columns row, day and `COLUMNS`) into supplies under a conversion table.
 
-    **Definition**: a fill of n days from day s covers s .. s+n-1 and gives strength x quantity / days_supply x factor on
-    each. A patch gives strength (mcg/h) x factor on each day it is worn; each is worn 72 hours (fentanyl; 48 where the
-    fill then lasts exactly its days' supply) or 7 days (buprenorphine). Without a factor for ingredient, form, route and
-    unit, or without strength, the dose is unknown.
+    **Definition**: a fill of n days from day s covers s .. s+n-1 and gives strength x quantity / days_supply x factor
+    on each. A patch gives strength (mcg/h) x factor on each day it is worn; each is worn 72 hours (fentanyl; 48 where
+    the fill then lasts exactly its days' supply) or 7 days (buprenorphine). Without a factor for ingredient, form,
+    route and unit, or without strength, the dose is unknown.
     """
     daily = np.full(len(dispensings), np.nan)
     banded = np.zeros(len(dispensings))
@@ -61,7 +61,7 @@ def to_supplies(dispensings: pd.DataFrame, *, factors: str) -> Supplies:
     amount = dispensings["quantity"].to_numpy(float) / dispensings["days_supply"].to_numpy(float)
     strength = dispensings["strength_value"].to_numpy(float)
     for factor in conversion_factors(factors):
-        if factor.basis == "amount_by_total_daily_dose" and factor.above_mg_per_day > 0:
+        if factor.basis == BY_TOTAL and factor.above_mg_per_day > 0:
             continue  # The bands of an ingredient share one selection; the sweep picks the band.
         chosen, scale = _selected(dispensings, factor)
         per_day = strength * scale * amount
@@ -80,9 +80,10 @@ def to_supplies(dispensings: pd.DataFrame, *, factors: str) -> Supplies:
 def _selected(dispensings: pd.DataFrame, factor: Factor) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
     """Return which dispensings a factor applies to, and the scale from their strength unit to the factor's."""
     chosen = (dispensings["ingredient"] == factor.ingredient).to_numpy(bool)
-    chosen &= dispensings["form"].isin(factor.forms).to_numpy(bool) & dispensings["route"].isin(factor.routes).to_numpy(bool)
-    unit = dispensings["strength_unit"]
-    scale = unit.map({given: ratio for (given, wanted), ratio in _IN_UNIT.items() if wanted == factor.unit}).to_numpy(float)
+    chosen &= dispensings["form"].isin(factor.forms).to_numpy(bool)
+    chosen &= dispensings["route"].isin(factor.routes).to_numpy(bool)
+    in_unit = {given: ratio for (given, wanted), ratio in _IN_UNIT.items() if wanted == factor.unit}
+    scale = np.asarray(dispensings["strength_unit"].map(in_unit), dtype=np.float64)
     return chosen & np.isfinite(scale) & _quantity_fits(dispensings, factor), scale
 
 
@@ -92,7 +93,7 @@ def _quantity_fits(dispensings: pd.DataFrame, factor: Factor) -> npt.NDArray[np.
     if factor.basis == "day_worn":
         return np.isin(counted, ("patch", "unit"))
     per_volume = (dispensings["strength_unit"] == "mg/mL").to_numpy(bool)
-    return np.where(per_volume, counted == "mL", counted == "unit")
+    return np.asarray(np.where(per_volume, counted == "mL", counted == "unit"), dtype=bool)
 
 
 def _patches_worn(dispensings: pd.DataFrame, ingredient: str) -> npt.NDArray[np.float64]:
@@ -100,5 +101,5 @@ def _patches_worn(dispensings: pd.DataFrame, ingredient: str) -> npt.NDArray[np.
     usual, *shorter = PATCH_HOURS[ingredient]
     hours = np.full(len(dispensings), float(usual))
     for each in shorter:
-        hours[quantity * each / 24 == days] = each
+        hours[np.isclose(quantity * each / 24, days, rtol=1e-9)] = each
     return np.asarray(quantity * hours / 24 / days)

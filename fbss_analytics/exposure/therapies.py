@@ -16,7 +16,7 @@ from ..sources.events import matches
 def add_therapy(cohort: Cohort, therapy: str, *, days: OpenWindow, name: str | None = None) -> Cohort:
     """Add whether a patient had a therapy on any day of a window, both ends included.
 
-    **Definition**: a therapy with an end date counts when any of its days is in the window, one without when its date is.
+    **Definition**: a therapy with an end date counts when any of its days is in the window, without when its date is.
     No record means False: it cannot be told from a therapy that was not recorded.
 
     Parameters
@@ -62,4 +62,5 @@ def add_therapy(cohort: Cohort, therapy: str, *, days: OpenWindow, name: str | N
     had[rows["row"].to_numpy()[(rows["day"] <= last) & (end >= first)]] = True
     column = name or f"has_{therapy}"
     words = f"{therapy.replace('_', ' ')} recorded on {window_words(days)}"
-    return add_columns(cohort, {column: had}, Definition(column, words, (column,), {"days": days}, known_at_day=days[1]))
+    definition = Definition(column, words, (column,), {"days": days}, known_at_day=days[1])
+    return add_columns(cohort, {column: had}, definition)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DataError
+from ..errors import DataError, InputError
 from ..formats import plural
 from .formula import Design
 from .rows import warn
@@ -29,12 +29,29 @@ def warn_if_few(events: int, parameters: int) -> None:
 def refuse_flat(design: Design, flat: npt.NDArray[np.bool_], converged: bool, happened: npt.NDArray[np.bool_]) -> None:
     """Raise `DataError` naming the columns that separate rows with and without the event: no maximum exists."""
     if flat.any():
-        named = ", ".join(repr(design.names[j]) for j in np.flatnonzero(flat) if design.names[j] != "Intercept")
+        named = ", ".join(name for j in np.flatnonzero(flat) for name in _column(design, int(j)))
         raise DataError(
-            f"{named}: the estimate is infinite, because the events lie entirely on one side of it "
-            f"({plural(int(happened.sum()), 'event')}). Join small categories, or leave the column out."
+            f"{named}: no finite estimate exists, because the {plural(int(happened.sum()), 'event')} lie entirely on "
+            f"one side of it (or it does not vary among rows at risk together). Join small categories, or leave it out."
         )
     if not converged:
         raise DataError(
             "The likelihood did not reach its maximum; look for extreme values or nearly collinear columns."
         )
+
+
+def check_clusters(codes: npt.NDArray[np.int64], parameters: int, *, cluster: str) -> int:
+    """Return how many clusters there are; refuse fewer than parameters + 1, with which no robust covariance exists."""
+    clusters = int(codes.max()) + 1
+    if clusters <= parameters:
+        raise InputError(
+            f"cluster={cluster!r} has {plural(clusters, 'cluster')} for {plural(parameters, 'parameter')}; robust "
+            f"standard errors need more clusters than parameters. Use it as strata= or in the formula."
+        )
+    return clusters
+
+
+def _column(design: Design, j: int) -> list[str]:
+    """Return a column of the matrix as a reader knows it, with its level; nothing for the intercept."""
+    found = [(term, j - term.start) for term in design.terms if term.start <= j < term.stop]
+    return [f"{term.label!r}" + (f" ({term.levels[k]})" if term.levels[k] else "") for term, k in found]

@@ -57,7 +57,7 @@ def risk_curve(
         tables.extend(_table(steps, kind, j, group, name, conf_type, conf_level) for j, name in enumerate(names))
     words = [method]
     if follow.entry is not None:
-        words.append("late entry: at risk from the day after entry")
+        words.append("at risk only after entry")
     if clusters is not None:
         words.append(f"standard errors clustered on {follow.cluster} ({plural(int(clusters.max()) + 1, 'cluster')})")
     return Curve(
@@ -73,6 +73,7 @@ def risk_curve(
         n=len(follow.stop),
         events=int(((follow.cause > 0) & (follow.cause <= follow.n_events)).sum()),
         sizes=sizes,
+        competing=tuple(name for name in names if name in follow.competing),
         unit=follow.unit,
     )
 

@@ -224,8 +224,6 @@ def _matrix(formula: str, data: pd.DataFrame) -> Any:
     try:
         with np.errstate(all="ignore"):
             return _parse(formula).get_model_matrix(data, context=_context(), na_action="ignore")
-    except InputError:
-        raise
     except FormulaicError as error:
         cause = error.__cause__
         if isinstance(cause, InputError):

@@ -12,7 +12,7 @@ import pandas as pd
 from ..cohort import Cohort
 from ..errors import InputError, nearest
 from ..formats import plural
-from .adequacy import refuse_flat, warn_if_few
+from .adequacy import check_clusters, refuse_flat, warn_if_few
 from .bands import normal_quantile
 from .formula import Design, build_design, formula_variables
 from .kernels.cox import flat_directions
@@ -100,13 +100,13 @@ def fit_logistic(
     coefficients, log_likelihood = _maximum(design, happened)
     risk = 1 / (1 + np.exp(-(design.matrix @ coefficients)))
     covariance = np.linalg.inv((design.matrix.T * (risk * (1 - risk))) @ design.matrix).astype(np.float64)
-    words = "Logistic regression (statsmodels), maximum likelihood, Wald intervals; model-based standard errors."
+    method = "Logistic regression (statsmodels), maximum likelihood, Wald intervals; model-based standard errors."
     if cluster is not None:
         codes = np.asarray(pd.factorize(frame[cluster])[0], dtype=np.int64)
+        clusters = plural(check_clusters(codes, design.n_parameters, cluster=cluster), "cluster")
         covariance = _clustered(design.matrix, happened - risk, covariance, codes)
-        clusters = plural(int(codes.max()) + 1, "cluster")
-        words = words.replace(
-            "model-based standard errors", f"robust standard errors, clustered on {cluster} ({clusters})"
+        method = method.replace("model-based", "robust").replace(
+            "errors.", f"errors, clustered on {cluster} ({clusters})."
         )
     mean = happened.mean()
     null = float(len(frame) * (mean * np.log(mean) + (1 - mean) * np.log(1 - mean)))
@@ -122,7 +122,7 @@ def fit_logistic(
         measure="OR",
         outcome=outcome,
         cause="",
-        method=words,
+        method=method,
         definitions=tuple(cohort.definitions) if isinstance(cohort, Cohort) else (),
         excluded=excluded,
         unit=cohort.unit if isinstance(cohort, Cohort) else "row",
@@ -183,23 +183,7 @@ def estimate_effect_curve(fit: Fit, *, term: str, reference: float, values: Iter
         if values is None
         else np.asarray(list(values), dtype=np.float64)
     )
-    rows = fit.design.at(term, np.append(drawn, float(reference)))
-    change = rows[:-1] - rows[-1]
-    coefficient = change @ fit.coefficients["coefficient"].to_numpy()
-    error = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", change, fit.covariance, change), 0.0))
-    z = normal_quantile(fit.conf_level)
-    table = pd.DataFrame(
-        {
-            "term": term,
-            "value": drawn,
-            "estimate": np.exp(coefficient),
-            "std_error": error,
-            "conf_low": np.exp(coefficient - z * error),
-            "conf_high": np.exp(coefficient + z * error),
-            "reference": float(reference),
-            "measure": fit.measure,
-        }
-    )
+    table = _ratios(fit, term, drawn, float(reference))
     involved = next(one for one in fit.design.terms if term in one.variables)
     return Curve(
         kind="effect",
@@ -231,6 +215,27 @@ def _maximum(design: Design, happened: npt.NDArray[np.bool_]) -> tuple[Floats, f
     flat = flat_directions(information, mean * (1 - mean) * design.matrix.T @ design.matrix)
     refuse_flat(design, flat, bool(result.mle_retvals["converged"]), happened)
     return coefficients, float(result.llf)
+
+
+def _ratios(fit: Fit, term: str, values: Floats, reference: float) -> pd.DataFrame:
+    """Return the ratio at each value against the reference, with Wald limits."""
+    rows = fit.design.at(term, np.append(values, reference))
+    change = rows[:-1] - rows[-1]
+    coefficient = change @ fit.coefficients["coefficient"].to_numpy()
+    error = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", change, fit.covariance, change), 0.0))
+    z = normal_quantile(fit.conf_level)
+    return pd.DataFrame(
+        {
+            "term": term,
+            "value": values,
+            "estimate": np.exp(coefficient),
+            "std_error": error,
+            "conf_low": np.exp(coefficient - z * error),
+            "conf_high": np.exp(coefficient + z * error),
+            "reference": reference,
+            "measure": fit.measure,
+        }
+    )
 
 
 def _refuse_time_to_event(cohort: Cohort, outcome: str) -> None:

@@ -74,6 +74,10 @@ class Curve:
         Rows left out: reason, n.
     n, events : int
         Rows used and events of interest.
+    sizes : mapping
+        Rows of each group.
+    competing : tuple of str
+        Which causes compete, rather than being of interest.
     """
 
     kind: str
@@ -88,6 +92,7 @@ class Curve:
     n: int
     events: int
     sizes: Mapping[str, int] = field(default_factory=dict)
+    competing: tuple[str, ...] = ()
     unit: str = "row"
 
     @property
@@ -317,11 +322,12 @@ class Fit:
         level = _percent_words(self.conf_level)
         others = [name for name in dict.fromkeys(self.table["term"]) if name != row["term"]]
         adjusted = f"association, mutually adjusted for {_listed(others)}" if others else "association, unadjusted"
+        whole = f" for the whole curve ({row['df']:.0f} df)" if row["df"] > 1 else ""
         name = self.outcome if self.cause in ("", "event") else self.cause
         return (
             f"{row['term']}, {row['contrast']}: {self.measure} {_ratio_words(row, level)} for {name}, "
-            f"p {_p_words(row['p_value'])} ({adjusted}; {plural(self.n, self.unit)}, {plural(self.events, 'event')}, "
-            f"{self.events_per_parameter:.1f} per parameter)."
+            f"p {_p_words(row['p_value'])}{whole} ({adjusted}; {plural(self.n, self.unit)}, "
+            f"{plural(self.events, 'event')}, {self.events_per_parameter:.1f} per parameter)."
         )
 
     def _repr_html_(self) -> str:

@@ -1,4 +1,4 @@
-"""`estimate_survival`, `fit_cox` and the log-log view of a curve."""
+"""`estimate_survival`, `estimate_cause_specific_hazard`, `fit_cox` and the log-log view of a curve."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from ..cohort import Cohort
 from ..errors import InputError, one_of
 from ..formats import plural
-from .adequacy import refuse_flat, warn_if_few
+from .adequacy import check_clusters, refuse_flat, warn_if_few
 from .curves import risk_curve
 from .followup import Columns, FollowUp, ended_by, follow_up, pick_cause
 from .formula import build_design, formula_variables
@@ -96,6 +96,72 @@ def estimate_survival(
         conf_level=conf_level,
         conf_type=conf_type,
         method=f"Kaplan-Meier (own kernel), Greenwood standard error, {conf_type} interval",
+    )
+
+
+def estimate_cause_specific_hazard(
+    cohort: Cohort | pd.DataFrame,
+    *,
+    outcome: str | None = None,
+    cause: str | None = None,
+    by: str | None = None,
+    conf_level: float = 0.95,
+    duration: str | None = None,
+    status: str | None = None,
+    event: str | None = None,
+    entry: str | None = None,
+) -> Curve:
+    """Estimate the cumulative cause-specific hazard, by Nelson-Aalen.
+
+    **Definition**: H(t) = sum over the days u <= t of events of the cause / at risk; other events end follow-up on
+    their day. The column ``n_censored`` counts them with the censored.
+
+    Parameters
+    ----------
+    cohort, outcome, by, conf_level, duration, status, event, entry
+        As in `estimate_survival`; other events of ``status`` are allowed.
+    cause : str, optional
+        Which event, where the outcome has several.
+
+    Returns
+    -------
+    Curve
+        Of kind ``cumulative_hazard``; `log_minus_log` of it gives the log-log plot of proportional hazards.
+
+    Raises
+    ------
+    InputError, DataError
+        As in `estimate_survival`; or ``cause`` is not an event of the outcome.
+
+    When not to use it
+    ------------------
+    As a risk: a cumulative hazard is not a probability; use `estimate_cumulative_incidence`.
+
+    References
+    ----------
+    Aalen 1978, doi:10.1214/aos/1176344247. Held to R survival 3.5-3 (``cumhaz``, ``std.chaz``).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"days": [5.0, 8.0, 9.0, 12.0], "ended": ["explant", "death", "censored", "explant"]})
+    >>> curve = estimate_cause_specific_hazard(frame, duration="days", status="ended", event="explant")
+    >>> curve.frame["estimate"].tolist()
+    [0.0, 0.25, 0.25, 0.25, 1.25]
+    """
+    columns = Columns(duration=duration, status=status, event=event, entry=entry)
+    follow = follow_up(cohort, outcome, columns, also=[by] if by else [], others="compete")
+    which = pick_cause(follow, cause)
+    happened = follow.cause == 1 + follow.causes.index(which)
+    return risk_curve(
+        follow,
+        kind="cumulative_hazard",
+        cause=happened.astype(np.int64),
+        names=(which,),
+        by=by,
+        conf_level=conf_level,
+        conf_type="log",
+        method=f"Nelson-Aalen cumulative hazard of {follow.name_of(which)}{ended_by(follow, which)}, log interval",
     )
 
 
@@ -242,7 +308,10 @@ def fit_cox(
     result = cox.fit_risk_sets(sets)
     refuse_flat(design, result.flat, result.converged, happened)
     patient = cluster or follow.cluster
-    robust = None if patient is None else cox.sandwich(sets, result, cluster=follow.codes(patient))
+    robust = None
+    if patient is not None:
+        check_clusters(follow.codes(patient), design.n_parameters, cluster=patient)
+        robust = cox.sandwich(sets, result, cluster=follow.codes(patient))
     return make_fit(
         design,
         result.coefficients,

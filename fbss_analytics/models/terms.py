@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,8 @@ def make_fit(
         log_likelihood=log_likelihood[0],
         log_likelihood_null=log_likelihood[1],
         conf_level=conf_level,
-        design=design,
+        # A result carries the recipe, not the rows.
+        design=replace(design, matrix=design.matrix[:0]),
         **about,
     )
 

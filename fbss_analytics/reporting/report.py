@@ -82,7 +82,7 @@ def _cell(cell: Any) -> Iterator[str]:
     if cell.cell_type == "markdown":
         import mistune
 
-        yield str(mistune.html(cell.source)).replace("<table>", '<table class="prose">')
+        yield str(mistune.create_markdown(plugins=["table"])(cell.source))
         return
     yield f"<details><summary>code</summary><pre><code>{html.escape(cell.source)}</code></pre></details>"
     for output in cell.get("outputs", []):

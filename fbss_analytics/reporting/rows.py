@@ -112,15 +112,11 @@ def _plain_rows(having: Sequence[tuple[Fit, str]], term: str) -> list[Row]:
     rows: dict[str, Row] = {}
     for fit, name in having:
         for record in fit.estimates[fit.estimates["term"] == term].to_dict("records"):
-            label = f"{capitalised(term_in_words(term))}, {_contrast(record)}".rstrip(", ")
+            label = f"{capitalised(term_in_words(term))}: {record['contrast']}".rstrip(": ")
             known = rows.get(label, Row(term, label, False, False, None, None, {}))
             cells = {**known.cells, name: _cell(record)}
             rows[label] = Row(term, label, False, False, int(record["n"]), int(record["events"]), cells)
     return list(rows.values())
-
-
-def _contrast(record: dict[Any, Any]) -> str:
-    return str(record["contrast"]).replace(" vs ", " against ") if record["contrast"] else ""
 
 
 def _cell(record: Any) -> Cell:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SINGLE_MM = 89.0
+MIDDLE_MM = 120.0
 DOUBLE_MM = 183.0
 MM_PER_INCH = 25.4
 
@@ -50,6 +51,7 @@ RC: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
+    "axes.prop_cycle": f"cycler('color', {list(SERIES)})",
     "axes.unicode_minus": True,
     "xtick.labelsize": FONT_SIZE,
     "ytick.labelsize": FONT_SIZE,
@@ -134,10 +136,10 @@ def figure_svg(figure: Figure) -> str:
     # Verdana has the widths of DejaVu Sans, so a reader without DejaVu sees the same layout.
     text = text.replace(f"'{FONT}'", f"'{FONT}', Verdana, sans-serif")
     alt = html.escape(str(figure.get_label()), quote=True)
-    head, tag, rest = text.partition("<svg ")
-    attributes, close, body = rest.partition(">")
+    # Without the XML prologue the text can stand in an HTML page as it is, and still is an SVG file.
+    attributes, close, body = text.partition("<svg ")[2].partition(">")
     title = f"\n <title>{alt}</title>" if alt else ""
-    return f'{head}{tag}role="img" {attributes}{close}{title}{body}'
+    return f'<svg role="img" {attributes}{close}{title}{body}'
 
 
 def alt_text(axes: Axes) -> str:

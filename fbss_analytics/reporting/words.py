@@ -19,6 +19,9 @@ CAPITALS = {
     "phq9": "PHQ-9",
     "eq5d": "EQ-5D",
 }
+UNITS = ("days", "months", "years", "mm", "mg", "percent")
+"""Last words of a name that are a unit: ``age_years`` gives ``age, years``."""
+
 MODEL_WORDS = {
     "cox": "Cox regression",
     "logistic": "logistic regression",
@@ -29,7 +32,10 @@ MODEL_WORDS = {
 
 def in_words(name: str) -> str:
     """Return a column or vocabulary name as words: ``baseline_mme_per_day`` gives ``baseline MME per day``."""
-    return " ".join(CAPITALS.get(word, word) for word in str(name).split("_"))
+    words = [CAPITALS.get(word, word) for word in str(name).split("_")]
+    if len(words) > 1 and words[-1] in UNITS and words[-2] != "per":
+        return f"{' '.join(words[:-1])}, {words[-1]}"
+    return " ".join(words)
 
 
 def capitalised(text: str) -> str:
@@ -38,7 +44,7 @@ def capitalised(text: str) -> str:
 
 
 def term_in_words(term: str) -> str:
-    """Return a model term as words: ``rcs(age_years, 4)`` gives ``age years``."""
+    """Return a model term as words: ``rcs(age_years, 4)`` gives ``age, years``."""
     inner = re.fullmatch(r"(?:C|rcs|poly|bs|cr)\(\s*`?([A-Za-z_]\w*)`?\s*(?:,.*)?\)", str(term), re.DOTALL)
     return in_words(inner[1] if inner else str(term))
 

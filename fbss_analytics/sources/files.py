@@ -10,19 +10,21 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
 from ..errors import DataError, InputError, StudyWarning, nearest
 from . import schema
+from .checking import RawTable, check_tables, require_header
 from .convert import absent, convert
 from .quarantine import Account, warn_of_quarantine
-from .rules import RULE_SET_VERSION, RawTable, check_tables
+from .reading import read_csv, read_parquet
+from .rules import RULE_SET_VERSION
 from .source import LazyTables, Source, in_memory
 
 ROWS_PER_GROUP = 131_072
@@ -78,8 +80,9 @@ def read_tables(folder: str | Path, *, calendar: str | None = None) -> Source:
             StudyWarning,
             stacklevel=2,
         )
-    raw = {name: RawTable(_read_file(file), file.name) for name, file in _table_files(path).items()}
-    _warn_of_unknown_columns(raw)
+    raw = {
+        name: _known_columns(RawTable(_read_file(file), file.name), name) for name, file in _table_files(path).items()
+    }
     checked = check_tables(raw)
     warn_of_quarantine(checked.accounts)
     return in_memory(
@@ -93,7 +96,7 @@ def read_tables(folder: str | Path, *, calendar: str | None = None) -> Source:
 
 
 def _table_files(folder: Path) -> dict[str, Path]:
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".csv", ".parquet"))
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".csv", ".parquet") and file.is_file())
     if not files:
         raise DataError(f"{folder.name} holds no CSV or Parquet file; expected patients.csv or patients.parquet.")
     found: dict[str, Path] = {}
@@ -115,74 +118,27 @@ def _read_file(file: Path) -> pa.Table:
     return read_parquet(file) if file.suffix.lower() == ".parquet" else read_csv(file)
 
 
-def read_parquet(file: Path) -> pa.Table:
-    """Read a Parquet file, or raise `DataError` saying that it is damaged or no Parquet file."""
-    try:
-        return pq.read_table(file)
-    except (pa.ArrowInvalid, OSError):
-        raise DataError(
-            f"{file.name} cannot be read as Parquet: it is truncated or damaged. Write or copy it again."
-        ) from None
-
-
-def read_csv(file: Path, *, delimiter: str = ",", encoding: str = "utf-8") -> pa.Table:
-    """Read a CSV file with every column as text, or raise `DataError` naming what is wrong with the file."""
-    if file.stat().st_size == 0:
-        raise DataError(f"{file.name} is empty; expected a header line and rows.")
-    names = _header(file, delimiter, encoding)
-    options = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-    try:
-        return pyarrow.csv.read_csv(
-            file,
-            read_options=pyarrow.csv.ReadOptions(encoding=encoding),
-            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=options,
+def _known_columns(raw: RawTable, name: str) -> RawTable:
+    """Return a table with the columns of the schema only, with a warning that names the others."""
+    definition = schema.table(name)
+    require_header(definition, raw.rows.column_names, file=raw.file)
+    known = [column for column in raw.rows.column_names if column in definition.names]
+    unknown = [
+        column or "a column without a name" for column in raw.rows.column_names if column not in definition.names
+    ]
+    if unknown:
+        warnings.warn(
+            f"{raw.file}: {', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not in the schema and not "
+            f"read.{nearest(unknown[0], definition.names)}",
+            StudyWarning,
+            stacklevel=4,
         )
-    except (pa.ArrowInvalid, UnicodeDecodeError) as fault:
-        raise DataError(f"{file.name} cannot be read: {_csv_fault(fault, encoding)}") from None
-
-
-def _header(file: Path, delimiter: str, encoding: str) -> list[str]:
-    try:
-        with file.open(encoding=encoding, newline="") as lines:
-            names = lines.readline().lstrip("\ufeff").rstrip("\r\n").split(delimiter)
-    except UnicodeDecodeError:
-        raise DataError(f"{file.name} cannot be read: {_not_utf8(encoding)}") from None
-    names = [name.strip().strip('"') for name in names]
-    if len(set(names)) < len(names):
-        raise DataError(f"{file.name}: a column name stands twice in the header; every column needs its own name.")
-    return names
-
-
-def _not_utf8(encoding: str) -> str:
-    return f"it is not {encoding.upper()}. Save it as UTF-8 (in R: write.csv(..., fileEncoding = 'UTF-8'))."
-
-
-def _csv_fault(fault: Exception, encoding: str) -> str:
-    # Arrow's own message quotes the row it stumbled over; a row may hold a patient's values.
-    text = str(fault)
-    if isinstance(fault, UnicodeDecodeError) or "UTF8" in text or "UTF-8" in text:
-        return _not_utf8(encoding)
-    if "Expected" in text and "columns" in text:
-        return "a row has more or fewer fields than the header. Look for a delimiter inside an unquoted value."
-    return "it is not a well-formed CSV file. Write it again with a header, one delimiter and quoted text."
-
-
-def _warn_of_unknown_columns(raw: Mapping[str, RawTable]) -> None:
-    for name, each in raw.items():
-        unknown = [column for column in each.rows.column_names if column not in schema.table(name).names]
-        if unknown:
-            warnings.warn(
-                f"{each.file}: {', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not in the schema and not "
-                f"read.{nearest(unknown[0], schema.table(name).names)}",
-                StudyWarning,
-                stacklevel=3,
-            )
+    return RawTable(raw.rows.select(known), raw.file)
 
 
 def write_cohort_folder(source: Source, folder: Path) -> Path:
     """Write a cohort folder beside its final place and move it there when it is whole; see `Source.to_folder`."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / "source.json").exists():
+    if folder.exists() and not (folder.is_dir() and (_is_empty(folder) or (folder / "source.json").exists())):
         raise InputError(
             f"{folder.name} exists and is not a cohort folder; name a new folder, or empty this one first."
         )
@@ -193,6 +149,10 @@ def write_cohort_folder(source: Source, folder: Path) -> Path:
         _write_content(source, draft)
         replace_folder(draft, folder)
     return folder
+
+
+def _is_empty(folder: Path) -> bool:
+    return not any(folder.iterdir())
 
 
 def replace_folder(draft: Path, folder: Path) -> None:
@@ -228,6 +188,9 @@ def _write_content(source: Source, folder: Path) -> None:
     }
     write_json(details, folder / "source.json")
     write_json(data_package(source), folder / "datapackage.json")
+    if not source.is_synthetic:
+        # Patient data are not to be committed by oversight, wherever the folder lies.
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
     if source.parameters:
         write_json(source.parameters, folder / "parameters.json")
 
@@ -250,9 +213,8 @@ def patient_groups(patient_id: pa.ChunkedArray, rows_per_group: int = ROWS_PER_G
     starts = np.append(np.flatnonzero(np.append(True, codes[1:] != codes[:-1])), rows)
     cuts = [0]
     while cuts[-1] < rows:
-        following = starts[starts >= min(cuts[-1] + rows_per_group, rows)]
-        cuts.append(int(following[0]))
-    return list(zip(cuts[:-1], cuts[1:], strict=True))
+        cuts.append(int(starts[np.searchsorted(starts, min(cuts[-1] + rows_per_group, rows))]))
+    return list(pairwise(cuts))
 
 
 def data_package(source: Source) -> dict[str, Any]:
@@ -274,7 +236,7 @@ def _resource(definition: schema.Table) -> dict[str, Any]:
         }
         constraints: dict[str, Any] = {"required": True} if column.required else {}
         if column.kind == "word":
-            constraints["enum"] = list(schema.vocabulary(column.vocabulary or column.name))
+            constraints["enum"] = list(schema.vocabulary(column.vocabulary))
         for limit in ("minimum", "maximum"):
             if getattr(column, limit) is not None:
                 constraints[limit] = getattr(column, limit)
@@ -300,7 +262,8 @@ def write_json(content: Mapping[str, Any], file: Path) -> None:
 
 def file_hash(file: Path) -> str:
     """Return the SHA-256 of a file."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _source_json(folder: Path) -> dict[str, Any]:
@@ -308,9 +271,11 @@ def _source_json(folder: Path) -> dict[str, Any]:
     if not file.exists():
         return {}
     try:
-        details: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        details = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise DataError(f"{folder.name}/source.json is damaged; write or import the cohort again.") from None
+        details = None
+    if not isinstance(details, dict) or not isinstance(details.get("tables"), dict):
+        raise DataError(f"{folder.name}/source.json is damaged; write or import the cohort again.")
     return details
 
 
@@ -318,10 +283,14 @@ def _is_untouched(folder: Path, details: Mapping[str, Any]) -> bool:
     same_rules = (
         details.get("schema_version") == schema.SCHEMA_VERSION and details.get("rule_set_version") == RULE_SET_VERSION
     )
-    tables = details.get("tables", {})
-    return same_rules and all(
-        (folder / f"{name}.parquet").exists() and file_hash(folder / f"{name}.parquet") == each["sha256"]
-        for name, each in tables.items()
+    expected = {f"{name}.parquet": each.get("sha256") for name, each in details["tables"].items()}
+    present = {
+        file.name
+        for file in folder.iterdir()
+        if file.suffix.lower() in (".csv", ".parquet") and file.stem.lower() in schema.TABLES
+    }
+    return (
+        same_rules and present == set(expected) and all(file_hash(folder / name) == expected[name] for name in present)
     )
 
 

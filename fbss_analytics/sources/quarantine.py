@@ -34,12 +34,12 @@ def accounting_frame(accounts: Iterable[Account]) -> pd.DataFrame:
     return pd.DataFrame([asdict(account) for account in accounts], columns=columns)
 
 
-def reconcile(accounts: Sequence[Account], *, table: str, rows_read: int) -> None:
-    """Raise `DataError` unless the accounts of a table add up to the rows read; each fate is counted on its own."""
-    total = sum(account.rows for account in accounts if account.table == table)
+def reconcile(accounts: Sequence[Account], *, table: str, file: str, rows_read: int) -> None:
+    """Raise `DataError` unless the accounts of a file add up to its rows read; each fate is counted on its own."""
+    total = sum(account.rows for account in accounts)
     if total != rows_read:
         raise DataError(
-            f"{table}: {count(rows_read)} rows were read but {count(total)} are accounted for. "
+            f"{file} for {table}: {count(rows_read)} rows were read but {count(total)} are accounted for. "
             "This is a fault of fbss_analytics: please report it."
         )
 
@@ -49,9 +49,10 @@ def warn_of_quarantine(accounts: Sequence[Account]) -> None:
     aside = [account for account in accounts if account.disposition == "quarantined" and account.rows]
     if not aside:
         return
-    total = {a.table: sum(b.rows for b in accounts if b.table == a.table) for a in aside}
+    read = {(a.table, a.file): sum(b.rows for b in accounts if (b.table, b.file) == (a.table, a.file)) for a in aside}
     lines = [
-        f"{count(a.rows)} of {plural(total[a.table], 'row')} of {a.table}: {a.words} (rule {a.rule}). {a.remedy}"
+        f"{count(a.rows)} of {plural(read[a.table, a.file], 'row')} of {a.file} for {a.table}: "
+        f"{a.words} (rule {a.rule}). {a.remedy}"
         for a in aside
     ]
     warnings.warn("Rows were set aside; see .quarantine.\n  " + "\n  ".join(lines), StudyWarning, stacklevel=3)

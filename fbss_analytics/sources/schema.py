@@ -18,12 +18,14 @@ import pyarrow as pa
 from ..errors import DataError, nearest
 
 SCHEMA_VERSION = "1"
+FIRST_YEAR, LAST_YEAR = 1880, 2100
+"""A day outside these years is a slip or stands for *open end*; it is never taken as a date."""
 Kind = Literal["text", "word", "day", "integer", "number", "flag"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its kind, what it means, and what may stand in it (``minimum`` and ``maximum`` are allowed values)."""
+    """One column: its kind, what it means, and what may stand in it; ``minimum`` and ``maximum`` are allowed."""
 
     name: str
     kind: Kind
@@ -80,9 +82,9 @@ class Table:
 
     @property
     def sort_keys(self) -> tuple[str, ...]:
-        """The columns a cohort folder sorts by: patient, start day, then what is left of the key."""
+        """The columns a cohort folder sorts by: patient, start day, then the key or, without one, all columns."""
         keys = ["patient_id"] + ([self.start] if self.start else [])
-        return tuple(keys + [name for name in self.key if name not in keys])
+        return tuple(keys + [name for name in self.key or self.names if name not in keys])
 
 
 @cache
@@ -178,12 +180,12 @@ POSITIVE = 1e-9
 _ALL = (
     Table("patients", "One row per patient.", (
         _PATIENT,
-        _integer("birth_year", "year of birth", low=1880, high=2100, unit="year"),
+        _integer("birth_year", "year of birth", low=FIRST_YEAR, high=LAST_YEAR, unit="year"),
         _integer("birth_month", "month of birth, 1-12", low=1, high=12),
         _word("sex", "sex as recorded"),
         _day("death_date", "day of death; empty when alive or not known"),
     ), key=("patient_id",)),
-    Table("observation_periods", "Spans in which events of a domain would have been seen: the only source of time at risk.", (
+    Table("observation_periods", "Spans in which events would have been seen: the only source of time at risk.", (
         _PATIENT,
         _word("domain", "what kind of record the span covers", required=True),
         _day("start_date", "first observed day", required=True),
@@ -238,7 +240,7 @@ _ALL = (
         _text("surgeon_id", "surgeon, pseudonymous"),
         *_PROVENANCE,
     ), key=("patient_id", "surgery_id"), start="date"),
-    Table("device_events", "The life of stimulators and pumps: trial, implant, complication, revision, replacement, removal.", (
+    Table("device_events", "The life of stimulators and pumps: trial, implant, revision, replacement, removal.", (
         _PATIENT,
         _integer("system_id", "number of the device system within the patient", low=1, required=True),
         _word("component", "which part the event concerns", required=True),

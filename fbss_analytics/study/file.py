@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import tomllib
 import warnings
 from collections.abc import Mapping
@@ -108,7 +109,8 @@ def open_study(file: str | Path | None = None) -> Study:
     """Open a study file; a notebook calls it without an argument.
 
     **Definition**: without an argument the study is the one named by the environment variable ``FBSS_STUDY``
-    (``fbss run`` and ``fbss lab`` set it), else the ``study.toml`` in this folder or the nearest one above.
+    (``fbss run`` and ``fbss lab`` set it), else the ``study.toml`` in this folder or the nearest one above. Inside a
+    notebook figures then show as SVG in the journal theme, and warnings without the place they come from.
 
     Parameters
     ----------
@@ -137,9 +139,16 @@ def open_study(file: str | Path | None = None) -> Study:
     if not path.is_file():
         raise InputError(f"There is no study file {path.name}; type fbss run --study FILE.")
     study = _parse(path.resolve())
-    if NOTEBOOK_VARIABLE in os.environ:
-        warnings.formatwarning = _short_warning  # A notebook's output must not hold the path of a temporary file.
+    if "ipykernel" in sys.modules:
+        _prepare_notebook()
     return study
+
+
+def _prepare_notebook() -> None:
+    from ..reporting.theme import use_theme
+
+    use_theme()
+    warnings.formatwarning = _short_warning  # Committed outputs must not hold the path of a temporary file.
 
 
 def _short_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> str:

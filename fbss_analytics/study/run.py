@@ -215,9 +215,8 @@ class _Run:
         node = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
         _clear(node)
         mine = {STUDY_VARIABLE: str(self.study.file), RUN_VARIABLE: str(self.draft), NOTEBOOK_VARIABLE: notebook.stem}
-        client = NotebookClient(
-            node, timeout=None, record_timing=False, resources={"metadata": {"path": str(notebook.parent)}}
-        )
+        place = {"metadata": {"path": str(notebook.parent)}}
+        client = NotebookClient(node, config=_private_kernel(), timeout=None, record_timing=False, resources=place)
         start = time.perf_counter()
         try:
             client.execute(env=os.environ | ONE_THREAD | mine)
@@ -279,6 +278,14 @@ class _Run:
         return NotebookState(
             inputs_of(self.study, notebook), words, round(outcome.seconds, 1), output_hashes(self.study, files)
         )
+
+
+def _private_kernel() -> Any:
+    """Return the kernel settings that encrypt what passes between runner and kernel: it may hold patients' values."""
+    import zmq
+    from traitlets.config import Config
+
+    return Config(KernelManager={"transport_encryption": "required" if zmq.has("curve") else "disabled"})
 
 
 def _fault_words(fault: Any) -> str:

@@ -35,8 +35,18 @@ BLOCK = 1 << 14
 DECREMENT = 1e-12
 """Newton stops when the predicted gain in log likelihood is below this; R at 1e-9 stops one step earlier."""
 
-FLAT = 1e-6
+NOTHING_TO_GAIN = 1e-3
+"""Gain in log likelihood below which a flat direction is an infinite estimate and no overshot step."""
+
+LONGEST = 20.0
+"""Longest Newton step, in log hazard ratio per standard deviation; halved thirty times it is below rounding."""
+
+FLAT = 1e-5
 """Share of its null information below which a direction of the likelihood counts as flat (an infinite estimate)."""
+
+
+SMALLEST = 1e-150
+"""Risk sums below this have underflowed beside the largest risk: the coefficients have run away."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +54,9 @@ class RiskSets:
     """Rows and event times of one data set, indexed once.
 
     Shapes: ``x`` (p, n) standardised; ``weight``, ``first``, ``last`` (n,): row ``i`` is at risk at the event times
-    ``first[i] .. last[i] - 1`` of the grid; ``events`` (m,) rows with the event, ``event_time`` (m,) their place in the
-    grid, ``fraction`` (m,) Efron's f; ``time``, ``stratum``, ``deaths``, ``mean_weight`` (K,).
+    ``first[i] .. last[i] - 1`` of the grid; ``events`` (m,) rows with the event, ``x_events`` (p, m) their columns,
+    ``event_time`` (m,) their place in the grid, ``fraction`` (m,) Efron's f; ``time``, ``stratum``, ``deaths``,
+    ``mean_weight`` (K,).
     """
 
     x: Floats
@@ -55,6 +66,7 @@ class RiskSets:
     first: Ints | None
     last: Ints
     events: Ints
+    x_events: Floats
     event_time: Ints
     fraction: Floats
     time: Floats
@@ -136,6 +148,7 @@ def risk_sets(
         first=_place(begin, strata, time, stratum_of) if late else None,
         last=_place(stop, strata, time, stratum_of),
         events=rows,
+        x_events=standard[:, rows],
         event_time=place,
         fraction=rank / deaths[place] if ties == "efron" else np.zeros(len(rows)),
         time=time,
@@ -159,23 +172,26 @@ def fit_risk_sets(sets: RiskSets, *, start: Floats | None = None, max_steps: int
         sums = _sums(sets, beta)
         gradient, information = _derivatives(sets, sums)
     converged, steps = p == 0, 0
-    while not converged and steps < max_steps:
-        try:
-            step = np.linalg.solve(information, gradient)
-        except np.linalg.LinAlgError:
-            break
-        if not np.all(np.isfinite(step)):
-            break
-        trial = _sums(sets, beta + step)
-        for _ in range(30):
-            if trial.log_likelihood >= sums.log_likelihood - 1e-9 * abs(sums.log_likelihood):
+    flat = flat_directions(null_information, null_information)
+    while not converged and not flat.any() and steps < max_steps:
+        step = np.linalg.lstsq(information, gradient)[0]
+        step *= min(1.0, LONGEST / float(np.abs(step).max()))
+        gain = float(gradient @ step)
+        if gain < NOTHING_TO_GAIN:
+            # An infinite estimate is recognised before rounding drowns what is left of the information.
+            flat = flat_directions(information, null_information)
+            if flat.any():
                 break
-            step = step / 2
+        converged = gain < DECREMENT
+        trial, halvings = _sums(sets, beta + step), 0
+        lowest = sums.log_likelihood - 1e-9 * abs(sums.log_likelihood)
+        while trial.log_likelihood < lowest and halvings < 30:
+            step, halvings = step / 2, halvings + 1
             trial = _sums(sets, beta + step)
-        converged = bool(gradient @ step < DECREMENT)
         beta, sums, steps = beta + step, trial, steps + 1
         gradient, information = _derivatives(sets, sums)
-    flat = flat_directions(information, null_information)
+    if not converged and not flat.any():
+        flat = flat_directions(information, null_information)
     covariance = np.full((p, p), np.nan) if flat.any() or not converged else np.linalg.inv(information)
     return CoxEstimate(
         coefficients=beta / sets.scale,
@@ -218,7 +234,7 @@ def score_residuals(sets: RiskSets, coefficients: Floats) -> Floats:
         passed[sets.events] -= own[k]
         residuals[j] += relative * passed
         expected = np.bincount(k, mean[j], size) / sets.deaths
-        residuals[j, sets.events] += sets.x[j, sets.events] - expected[k]
+        residuals[j, sets.events] += sets.x_events[j] - expected[k]
     return residuals
 
 
@@ -237,8 +253,9 @@ def _standardised(x: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:
     total = weight.sum()
     center = weight @ x / total
     standard, scale = np.empty((x.shape[1], len(x))), np.ones(x.shape[1])
+    for a in range(0, len(x), BLOCK):
+        np.subtract(x[a : a + BLOCK].T, center[:, None], out=standard[:, a : a + BLOCK])
     for j in range(x.shape[1]):
-        np.subtract(x[:, j], center[j], out=standard[j])
         spread = np.sqrt(np.dot(weight * standard[j], standard[j]) / total)
         if spread > 0:
             scale[j] = spread
@@ -268,12 +285,12 @@ def _sums(sets: RiskSets, beta: Floats) -> _Sums:
     dying = risk[sets.events]
     e0 = np.bincount(k, dying, size)
     denominator = s0[k] - f * e0[k]
-    if not (np.all(np.isfinite(denominator)) and np.all(denominator > 0)):
+    if not (np.all(np.isfinite(denominator)) and np.all(denominator > SMALLEST)):
         empty = np.empty((0, 0))
         return _Sums(-np.inf, risk, risk, denominator, empty, empty, shift)
     log_likelihood = sets.weight[sets.events] @ eta[sets.events] - sets.mean_weight[k] @ np.log(denominator)
     s1 = np.stack([_at_risk(sets, risk * row) for row in sets.x]) if len(sets.x) else np.empty((0, size))
-    e1: Floats = np.stack([np.bincount(k, dying * row[sets.events], size) for row in sets.x]) if len(sets.x) else s1
+    e1: Floats = np.stack([np.bincount(k, dying * row, size) for row in sets.x_events]) if len(sets.x) else s1
     c = sets.mean_weight[k] / denominator
     cumulative: Floats = np.append(0.0, np.cumsum(np.bincount(k, c, size)))
     hazard = cumulative[sets.last] - (0.0 if sets.first is None else cumulative[sets.first])
@@ -311,15 +328,19 @@ def _derivatives(sets: RiskSets, sums: _Sums) -> tuple[Floats, Floats]:
 
 
 def flat_directions(information: Floats, null: Floats) -> npt.NDArray[np.bool_]:
-    """Mark the columns that make up a direction in which the likelihood has lost its information."""
+    """Mark the columns that make up a direction without information, at the start or by the end of the steps.
+
+    None at the start: the column does not vary among rows at risk together. None left at the end: an infinite estimate.
+    """
     p = len(null)
     if p == 0:
         return np.zeros(0, dtype=bool)
     values, vectors = np.linalg.eigh(null)
-    root = vectors / np.sqrt(np.maximum(values, np.finfo(float).tiny))
+    if values[0] <= 1e-9 * values[-1]:
+        size = np.abs(vectors[:, 0])
+        return np.asarray(size > 0.5 * size.max(), dtype=bool)
+    root = vectors / np.sqrt(values)
     share, direction = np.linalg.eigh(root.T @ information @ root)
-    if not np.isfinite(share).all():
-        return np.ones(p, dtype=bool)
     if share[0] > FLAT:
         return np.zeros(p, dtype=bool)
     size = np.abs(root @ direction[:, 0]) * np.sqrt(np.diag(null))

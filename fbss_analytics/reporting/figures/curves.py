@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from ...errors import InputError, nearest
+from ...errors import InputError
 from ...formats import count, percent
-from ...sources.events import event
-from ..theme import DOUBLE_MM, FONT_SIZE, GREY, HATCHES, LINES, MARKERS, PAPER, SERIES, SMALL_SIZE
+from ..theme import HATCHES, MIDDLE_MM, PAPER
 from ..words import capitalised, days_in_words, in_words
-from .layout import (
-    blank_panel,
-    describe,
-    line_mm,
-    new_figure,
-    note_below,
-    panel,
-    text_height_mm,
-    themed,
-    widest_mm,
-    wrapped,
-)
+from .counts import RIGHT_EDGE_MM, legend_above, with_counts
+from .layout import describe, label_axes, new_figure, panel, themed
+from .published import draw_published
+from .steps import Line, chosen_causes, curve_lines, last_day, require_kind, time_zero
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,25 +23,6 @@ if TYPE_CHECKING:
     from ...models.results import Curve
 
 YEAR = 365
-FEWEST_AT_RISK = 10
-SMALLEST_SHARE_AT_RISK = 0.05
-
-LEFT_EDGE_MM = 3.0
-RIGHT_EDGE_MM = 6.0
-PLOT_HEIGHT_MM = 70.0
-ROW_MM = line_mm(SMALL_SIZE) + 0.3
-
-
-@dataclass(frozen=True, eq=False)
-class _Line:
-    """One line of a figure: its steps as far as they are drawn, and how it is drawn."""
-
-    group: str
-    cause: str
-    label: str
-    steps: pd.DataFrame
-    colour: str
-    dashes: Any
 
 
 @themed
@@ -114,21 +84,20 @@ def plot_cumulative_incidence(
     ...     people, duration="days", status="status", event="out", competing="death"
     ... )
     >>> axes = fbss.plot_cumulative_incidence(risk)
-    >>> axes.get_ylim()[0]
+    >>> float(axes.get_ylim()[0])
     0.0
     """
-    _require_kind(curve, "cumulative_incidence")
-    lines = _lines(curve, _chosen_causes(curve, causes), until_days)
+    require_kind(curve, "cumulative_incidence")
+    lines = curve_lines(curve, chosen_causes(curve, causes), until_days)
     if stacked and len({line.group for line in lines}) > 1:
         raise InputError("stacked=True draws one group; estimate the curve without by=, or draw the groups unstacked.")
-    last = _last_day(curve, until_days)
-    name = (
-        f"Cumulative incidence of {in_words(curve.outcome)}" if stacked or len(lines) == 1 else "Cumulative incidence"
-    )
+    last = last_day(curve, until_days)
+    one_thing = stacked or len({line.cause for line in lines}) == 1
+    name = "Cumulative incidence" + (f" of {in_words(curve.outcome)}" if one_thing else "")
     axes = _draw(curve, lines, last, risk_days, name, ax, stacked=stacked)
     highest = _highest(lines, stacked)
     if published is not None:
-        highest = max(highest, _draw_published(axes, published, lines, curve, last))
+        highest = max(highest, draw_published(axes, published, lines, curve, last))
     axes.set_ylim(0, _round_up(highest))
     _percent_axis(axes)
     describe(axes.figure, _alt(curve, lines, "Cumulative incidence curve" + ("s, stacked" if stacked else "")))  # type: ignore[arg-type]
@@ -171,12 +140,12 @@ def plot_survival(
     >>> import pandas as pd, fbss_analytics as fbss
     >>> people = pd.DataFrame({"days": [30, 400, 700, 900] * 10, "is_out": [True, False, False, True] * 10})
     >>> axes = fbss.plot_survival(fbss.estimate_survival(people, duration="days", status="is_out", event="out"))
-    >>> axes.get_ylim()
-    (0.0, 1.0)
+    >>> [float(end) for end in axes.get_ylim()]
+    [0.0, 1.0]
     """
-    _require_kind(curve, "survival")
-    lines = _lines(curve, _chosen_causes(curve, None)[:1], until_days)
-    last = _last_day(curve, until_days)
+    require_kind(curve, "survival")
+    lines = curve_lines(curve, chosen_causes(curve, None)[:1], until_days)
+    last = last_day(curve, until_days)
     axes = _draw(curve, lines, last, risk_days, f"Free of {in_words(curve.outcome)}", ax, stacked=False)
     axes.set_ylim(0, 1)
     _percent_axis(axes)
@@ -216,11 +185,11 @@ def plot_log_log(curve: Curve, *, ax: Axes | None = None) -> Axes:
     Kay R. Proportional hazard regression models and the analysis of censored survival data. Appl Stat 1977;26:227-237.
     doi:10.2307/2346962
     """
-    _require_kind(curve, "cumulative_hazard")
-    lines = _lines(curve, _chosen_causes(curve, None)[:1], None)
+    require_kind(curve, "cumulative_hazard")
+    lines = curve_lines(curve, chosen_causes(curve, None)[:1], None)
     if ax is None:
-        figure = new_figure(DOUBLE_MM * 0.62, 78)
-        ax = panel(figure, 18, 10, DOUBLE_MM * 0.62 - 18 - RIGHT_EDGE_MM, 54)
+        figure = new_figure(MIDDLE_MM, 92)
+        ax = panel(figure, 21, 10, MIDDLE_MM - 21 - RIGHT_EDGE_MM, 64)
     for line in lines:
         seen = line.steps[line.steps["estimate"] > 0]
         ax.step(seen["time_days"], seen["estimate"], where="post", color=line.colour, ls=line.dashes, label=line.label)
@@ -228,9 +197,9 @@ def plot_log_log(curve: Curve, *, ax: Axes | None = None) -> Axes:
     ax.set_yscale("log")
     _plain_log_ticks(ax.xaxis)
     _plain_log_ticks(ax.yaxis)
-    ax.set_xlabel(f"Days since {_time_zero(curve)} (log scale)")
-    ax.set_ylabel(f"Cumulative hazard of {in_words(curve.outcome)} (log scale)")
-    _legend_above(ax, [line.label for line in lines])
+    name = f"Cumulative hazard of {in_words(curve.outcome)} (log scale)"
+    label_axes(ax, f"Days since {time_zero(curve)} (log scale)", name)
+    legend_above(ax, [line.label for line in lines])
     by = f" by {in_words(curve.by)}" if curve.by else ""
     text = f"Log-log plot of the cumulative hazard of {in_words(curve.outcome)}{by}. " + " ".join(
         f"{capitalised(line.label)}: {end['estimate']:.3g} at day {end['time_days']:,.0f}."
@@ -240,67 +209,9 @@ def plot_log_log(curve: Curve, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _require_kind(curve: Curve, kind: str) -> None:
-    if curve.kind != kind:
-        verbs = {
-            "cumulative_incidence": "plot_cumulative_incidence",
-            "survival": "plot_survival",
-            "cumulative_hazard": "plot_log_log",
-            "effect": "plot_effect_curve",
-        }
-        raise InputError(
-            f"This plot needs a {kind.replace('_', ' ')} curve, not {curve.kind!r}; use {verbs[curve.kind]}."
-        )
-
-
-def _competing(curve: Curve) -> tuple[str, ...]:
-    """Return the competing events that the outcome's definition names; none for a plain frame."""
-    for definition in curve.definitions:
-        if definition.name == curve.outcome:
-            named = definition.arguments.get("competing") or ()
-            return (named,) if isinstance(named, str) else tuple(str(name) for name in named)  # type: ignore[attr-defined]
-    return ()
-
-
-def _chosen_causes(curve: Curve, causes: Sequence[str] | None) -> tuple[str, ...]:
-    known = [str(cause) for cause in curve.frame["cause"].unique()]
-    if causes is None:
-        own = tuple(cause for cause in known if cause not in _competing(curve))
-        return own or tuple(known)
-    for cause in causes:
-        if cause not in known:
-            raise InputError(f"The curve has no cause {cause!r}.{nearest(cause, known)}")
-    return tuple(causes)
-
-
-def _lines(curve: Curve, causes: tuple[str, ...], until_days: float | None) -> list[_Line]:
-    """Return the lines: colours tell groups apart, or causes where there is one group; dashes double them."""
-    frame = curve.frame
-    lines = []
-    several = len(curve.groups) > 1
-    for i, group in enumerate(curve.groups):
-        for j, cause in enumerate(causes):
-            rows = frame[(frame["group"] == group) & (frame["cause"] == cause)]
-            enough = rows["n_at_risk"] >= max(FEWEST_AT_RISK, SMALLEST_SHARE_AT_RISK * curve.sizes[group])
-            last = rows.loc[enough, "time_days"].max() if enough.any() else rows["time_days"].max()
-            rows = rows[rows["time_days"] <= min(last, np.inf if until_days is None else until_days)]
-            words = in_words(curve.outcome if cause == "event" else cause)
-            parts = [in_words(group)] if several else []
-            parts += [words] if len(causes) > 1 or not several else []
-            place = i if several else j
-            dashes = LINES[(j if several and len(causes) > 1 else place) % len(LINES)]
-            lines.append(_Line(group, cause, ", ".join(parts), rows, SERIES[place % len(SERIES)], dashes))
-    return lines
-
-
-def _last_day(curve: Curve, until_days: float | None) -> float:
-    followed = float(curve.frame["time_days"].max())
-    return followed if until_days is None else min(float(until_days), followed)
-
-
 def _draw(
     curve: Curve,
-    lines: list[_Line],
+    lines: list[Line],
     last: float,
     risk_days: Sequence[float] | None,
     y_label: str,
@@ -310,18 +221,17 @@ def _draw(
 ) -> Axes:
     days, tick_labels, unit = _ticks(last, risk_days)
     if ax is None:
-        ax = _with_counts(curve, days, last)
+        ax = with_counts(curve, lines, days, last, stacked=stacked)
     (_draw_stack if stacked else _draw_lines)(ax, lines)
     ax.set_xlim(0, last * 1.0)
     ax.set_xticks(days, tick_labels)
-    ax.set_xlabel(f"{unit} since {_time_zero(curve)}")
-    ax.set_ylabel(y_label)
+    label_axes(ax, f"{unit} since {time_zero(curve)}", y_label)
     if len(lines) > 1:
-        _legend_above(ax, [line.label for line in lines])
+        legend_above(ax, [line.label for line in lines])
     return ax
 
 
-def _draw_lines(axes: Axes, lines: list[_Line]) -> None:
+def _draw_lines(axes: Axes, lines: list[Line]) -> None:
     for line in lines:
         steps = line.steps
         axes.step(
@@ -332,7 +242,7 @@ def _draw_lines(axes: Axes, lines: list[_Line]) -> None:
         )
 
 
-def _draw_stack(axes: Axes, lines: list[_Line]) -> None:
+def _draw_stack(axes: Axes, lines: list[Line]) -> None:
     floor = np.zeros(len(lines[0].steps))
     for i, line in enumerate(lines):
         top = floor + line.steps["estimate"].to_numpy()
@@ -350,7 +260,7 @@ def _draw_stack(axes: Axes, lines: list[_Line]) -> None:
         floor = top
 
 
-def _highest(lines: list[_Line], stacked: bool) -> float:
+def _highest(lines: list[Line], stacked: bool) -> float:
     if stacked:
         return float(sum(line.steps["estimate"].max() for line in lines))
     return max(float(np.nanmax(line.steps[["estimate", "conf_high"]].to_numpy())) for line in lines)
@@ -373,7 +283,7 @@ def _plain_log_ticks(axis: Any) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axis.set_major_locator(LogLocator(base=10, subs=(1.0, 3.0)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -393,144 +303,7 @@ def _ticks(last: float, risk_days: Sequence[float] | None) -> tuple[list[float],
     return days, [f"{day:g}" for day in days], "Days"
 
 
-def _time_zero(curve: Curve) -> str:
-    """Return what day 0 is, from the definitions the curve rests on."""
-    for definition in curve.definitions:
-        if definition.name == "index" and definition.arguments.get("index"):
-            return event(str(definition.arguments["index"])).words
-    return "day 0"
-
-
-def _with_counts(curve: Curve, days: list[float], last: float) -> Axes:
-    """Return the axes of the curves, with the table of counts drawn below them on their own axes."""
-    table = curve.risk_table(days)
-    blocks = [(group, _count_rows(curve, table, group)) for group in curve.groups]
-    several = len(blocks) > 1
-    labels = [label for _, rows in blocks for label, _ in rows]
-    heads = [in_words(group) for group in curve.groups] if several else []
-    left = LEFT_EDGE_MM + max(widest_mm(labels, SMALL_SIZE) + 7, widest_mm(heads, SMALL_SIZE, True) + 7, 18)
-    width = DOUBLE_MM - left - RIGHT_EDGE_MM
-    lines = sum(len(rows) for _, rows in blocks) + len(heads)
-    top, gap = 12.0, 11.0
-    foot = _foot(curve)
-    note = wrapped(foot, DOUBLE_MM - 2 * LEFT_EDGE_MM, SMALL_SIZE)
-    table_height = lines * ROW_MM + 1
-    figure = new_figure(DOUBLE_MM, top + PLOT_HEIGHT_MM + gap + table_height + text_height_mm(note, SMALL_SIZE) + 3.5)
-    axes = panel(figure, left, top, width, PLOT_HEIGHT_MM)
-    below = blank_panel(figure, 0, top + PLOT_HEIGHT_MM + gap, DOUBLE_MM, table_height)
-    below.set_label("counts")
-    y = ROW_MM / 2
-    for i, (group, rows) in enumerate(blocks):
-        if several:
-            colour = SERIES[i % len(SERIES)]
-            below.text(LEFT_EDGE_MM, y, in_words(group), size=SMALL_SIZE, weight="bold", color=colour, va="center")
-            y += ROW_MM
-        for label, numbers in rows:
-            below.text(LEFT_EDGE_MM + (1.5 if several else 0), y, label, size=SMALL_SIZE, va="center")
-            for day, number in zip(days, numbers, strict=True):
-                below.text(left + width * day / last, y, count(number), size=SMALL_SIZE, ha="center", va="center")
-            y += ROW_MM
-    note_below(figure, note, left_mm=LEFT_EDGE_MM)
-    return axes
-
-
-def _count_rows(curve: Curve, table: pd.DataFrame, group: str) -> list[tuple[str, list[int]]]:
-    mine = table[table["group"] == group]
-    causes = [str(cause) for cause in mine["cause"].unique()]
-    first = mine[mine["cause"] == causes[0]]
-    rows = [("At risk", [int(n) for n in first["n_at_risk"]])]
-    for cause in causes:
-        words = capitalised(in_words(curve.outcome if cause == "event" else cause))
-        rows.append((f"{words} (cum.)", [int(n) for n in mine.loc[mine["cause"] == cause, "n_events"]]))
-    return [*rows, ("Censored (cum.)", [int(n) for n in first["n_censored"]])]
-
-
-def _foot(curve: Curve) -> str:
-    return (
-        f"Band: {curve.conf_level:.0%} pointwise confidence interval ({curve.conf_type}). ".replace("%", " %")
-        + "At risk just before the day, events and censored before it. Lines end when fewer than "
-        f"{FEWEST_AT_RISK} or {SMALLEST_SHARE_AT_RISK * 100:.0f} % of the group are at risk."
-    )
-
-
-def _legend_above(axes: Axes, labels: list[str]) -> None:
-    """Put the legend above the axes, in as many columns as fit the width."""
-    handles, texts = axes.get_legend_handles_labels()
-    wide = axes.get_position().width * axes.figure.get_size_inches()[0] * 25.4  # type: ignore[union-attr]
-    each = widest_mm(texts or labels, FONT_SIZE) + 13
-    axes.legend(
-        handles,
-        texts,
-        loc="lower left",
-        bbox_to_anchor=(0, 1.0),
-        ncols=max(1, min(len(texts), int(wide // each))),
-        borderaxespad=0.2,
-        handlelength=2.6,
-        columnspacing=1.4,
-        labelspacing=0.3,
-    )
-
-
-def _draw_published(axes: Axes, published: Comparison, lines: list[_Line], curve: Curve, last: float) -> float:
-    """Draw published risks as open points in the colour of the line they belong to; return the highest of them."""
-    frame = published.frame
-    colours = {("any" if line.cause in ("event", curve.outcome) else line.cause): line.colour for line in lines}
-    shown = frame[
-        frame["statistic"].ne("rate") & frame["cause"].isin(list(colours)) & frame["horizon_days"].le(last)
-    ].sort_values(["horizon_days", "published", "study_key"], kind="stable")
-    if shown.empty:
-        return 0.0
-    studies = list(dict.fromkeys(shown["label"]))
-    letters = dict(zip(studies, "abcdefghijklmnopqrstuvwxyz", strict=False))
-    step = last * 0.021
-    for _, together in shown.groupby("horizon_days", sort=True):
-        # Points of one day stand side by side, leftwards of it, so that none leaves the axes at the last day.
-        for k, row in enumerate(together.iloc[::-1].to_dict("records")):
-            _published_point(axes, row, row["horizon_days"] - k * step, colours[row["cause"]], letters[row["label"]])
-    key = "; ".join(f"{letter}, {study}" for study, letter in letters.items())
-    _append_note(axes, f"Published (95 % CI): {key}.")
-    return float(shown[["published", "published_high"]].max().max()) * 1.06
-
-
-def _published_point(axes: Axes, row: dict[Any, Any], x: float, colour: str, letter: str) -> None:
-    high = row["published"]
-    if np.isfinite(row["published_low"]):
-        high = row["published_high"]
-        axes.plot([x, x], [row["published_low"], high], color=colour, lw=0.75, solid_capstyle="butt", zorder=3)
-    axes.plot([x], [row["published"]], marker=MARKERS[1], ms=3.6, mfc=PAPER, mec=colour, mew=0.9, ls="none", zorder=4)
-    axes.annotate(
-        letter,
-        (x, high),
-        xytext=(0, 1.5),
-        textcoords="offset points",
-        size=SMALL_SIZE,
-        color=GREY,
-        ha="center",
-        va="bottom",
-    )
-
-
-def _append_note(axes: Axes, words: str) -> None:
-    """Add a line to the note below the figure, growing the figure upwards so that nothing else moves."""
-    figure: Any = axes.figure
-    if not figure.texts:
-        axes.set_title(wrapped(words, 80, SMALL_SIZE), size=SMALL_SIZE, loc="left")
-        return
-    note = figure.texts[-1]
-    wide, high = figure.get_size_inches()
-    more = wrapped(words, DOUBLE_MM - 2 * LEFT_EDGE_MM, SMALL_SIZE)
-    extra = text_height_mm(more, SMALL_SIZE) / 25.4
-    figure.set_size_inches(wide, high + extra)
-    for each in figure.axes:
-        box = each.get_position()
-        each.set_position(
-            (box.x0, (box.y0 * high + extra) / (high + extra), box.width, box.height * high / (high + extra))
-        )
-    note.set_y(note.get_position()[1] * high / (high + extra))
-    note.set_text(f"{note.get_text()}\n{more}")
-
-
-def _alt(curve: Curve, lines: list[_Line], what: str) -> str:
+def _alt(curve: Curve, lines: list[Line], what: str) -> str:
     """Return the alt text: what is drawn, and where each line ends."""
     by = f" by {in_words(curve.by)}" if curve.by else ""
     ends = []

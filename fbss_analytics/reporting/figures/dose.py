@@ -9,7 +9,7 @@ import pandas as pd
 
 from ...errors import InputError, nearest
 from ...formats import count, decimal, percent
-from ..theme import DOUBLE_MM, LINES, PAPER, SERIES
+from ..theme import LINES, MIDDLE_MM, PAPER, SERIES, SMALL_SIZE
 from ..words import capitalised, in_words
 from .layout import describe, new_figure, note_below, panel, text_height_mm, themed, wrapped
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from ...cohort import Cohort
 
-WIDTH_MM = DOUBLE_MM * 0.62
-TICKS = (1, 2, 5, 10, 20, 50, 90, 200, 500, 1000, 2000)
+WIDTH_MM = MIDDLE_MM
+TICKS = (1, 2, 5, 10, 20, 50, 90, 200, 500, 2000)
 BINS = 24
 
 
@@ -60,9 +60,10 @@ def plot_dose_distribution(cohort: Cohort | pd.DataFrame, *, column: str, by: st
     )
     if len(groups) > len(SERIES):
         raise InputError(f"by={by!r} has {len(groups)} groups; at most {len(SERIES)} can be told apart.")
-    note = wrapped(_note(groups, unknown), WIDTH_MM - 6, 7)
-    figure = new_figure(WIDTH_MM, 10 + 52 + 13 + text_height_mm(note, 7) + 2)
-    axes = panel(figure, 18, 10, WIDTH_MM - 18 - 6, 52)
+    note = wrapped(_note(groups, unknown), WIDTH_MM - 6, SMALL_SIZE)
+    top = 4.0 if by is None else 9.0
+    figure = new_figure(WIDTH_MM, top + 52 + 13 + text_height_mm(note, SMALL_SIZE) + 2)
+    axes = panel(figure, 18, top, WIDTH_MM - 18 - 6, 52)
     _draw(axes, groups)
     axes.set_xlabel(f"{capitalised(in_words(column))}, users only (log scale)")
     axes.set_ylabel("Share of all patients" if by is None else "Share of the group")
@@ -99,24 +100,24 @@ def _draw(axes: Axes, groups: dict[str, pd.Series]) -> None:
     edges = np.geomspace(every.min(), every.max() * 1.001, BINS + 1)
     for i, (name, doses) in enumerate(users.items()):
         single = len(users) == 1
+        look = {"edgecolor": PAPER, "linewidth": 0.5} if single else {"linewidth": 1.25, "linestyle": LINES[i]}
         seaborn.histplot(
-            x=doses,
-            bins=edges,
-            weights=np.full(len(doses), 1 / len(groups[name])),
+            pd.DataFrame({"dose": doses, "share": 1 / len(groups[name])}),
+            x="dose",
+            weights="share",
+            bins=list(edges),
             element="bars" if single else "step",
             fill=single,
             color=SERIES[i],
-            edgecolor=PAPER if single else SERIES[i],
             alpha=1,
-            lw=0.4 if single else 1.25,
-            ls="-" if single else LINES[i],
+            **look,
             label=in_words(name),
             ax=axes,
         )
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if edges[0] <= tick <= edges[-1]]))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:.3g} %"))
     axes.set_ylim(bottom=0)
 

@@ -9,16 +9,16 @@ import pandas as pd
 
 from ...errors import InputError
 from ...formats import interval, ratio
-from ..theme import DOUBLE_MM, GREY, INK, PAPER, SERIES
+from ..theme import GREY, INK, MIDDLE_MM, PAPER, SERIES
 from ..words import capitalised, in_words, term_in_words
-from .layout import describe, new_figure, panel, themed
+from .layout import describe, label_axes, new_figure, panel, themed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ...models.results import Curve
 
-WIDTH_MM = DOUBLE_MM * 0.62
+WIDTH_MM = MIDDLE_MM
 
 
 @themed
@@ -64,15 +64,15 @@ def plot_effect_curve(curve: Curve, *, values: pd.Series | None = None, ax: Axes
     ax.fill_between(frame["value"], frame["conf_low"], frame["conf_high"], color=SERIES[0], alpha=0.18, lw=0)
     ax.plot(frame["value"], frame["estimate"], color=SERIES[0])
     ax.axhline(1, color=GREY, lw=0.75, ls=(0, (3, 2)), zorder=0)
-    ax.plot([reference], [1], marker="o", ms=5, mfc=PAPER, mec=INK, mew=1, ls="none", zorder=4)
+    ax.plot([reference], [1], marker="o", ms=5, mfc=PAPER, mec=INK, mew=1, ls="none", zorder=4, clip_on=False)
     _ratio_scale(ax, frame)
     level = f"{curve.conf_level:.0%}".replace("%", " %")
-    ax.set_ylabel(f"{measure} for {in_words(curve.outcome)} ({level} CI)")
     ax.set_xlim(float(frame["value"].min()), float(frame["value"].max()))
     lower = ax if below is None else below
     if below is not None and values is not None:
         _histogram(below, values, frame)
         ax.tick_params(labelbottom=False)
+    label_axes(ax, "", f"{measure} for {in_words(curve.outcome)} ({level} CI)")
     lower.set_xlabel(f"{name} (circle: reference, {reference:g})")
     describe(ax.figure, _alt(frame, name, measure, reference, curve))  # type: ignore[arg-type]
     return ax
@@ -88,6 +88,7 @@ def _axes(*, with_histogram: bool) -> tuple[Axes, Axes | None]:
 
 def _histogram(axes: Axes, values: pd.Series, frame: pd.DataFrame) -> None:
     import seaborn
+    from matplotlib.ticker import FuncFormatter
 
     low, high = float(frame["value"].min()), float(frame["value"].max())
     shown = values[(values >= low) & (values <= high)].astype(float)
@@ -97,6 +98,7 @@ def _histogram(axes: Axes, values: pd.Series, frame: pd.DataFrame) -> None:
     axes.set_xlim(low, high)
     axes.set_ylabel("n")
     axes.locator_params(axis="y", nbins=2)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,g}"))
 
 
 def _ratio_scale(axes: Axes, frame: pd.DataFrame) -> None:
@@ -106,10 +108,13 @@ def _ratio_scale(axes: Axes, frame: pd.DataFrame) -> None:
     high = float(np.nanmax([1.25, *frame["conf_high"]])) * 1.05
     axes.set_yscale("log")
     axes.set_ylim(low, high)
-    fine = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
-    coarse = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-    ticks = [tick for tick in (fine if high / low < 3.2 else coarse) if low <= tick <= high]
-    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    scales = {
+        2.5: (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0),
+        8.0: (0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0),
+        np.inf: (0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0),
+    }
+    ticks = next(ticks for span, ticks in scales.items() if high / low < span)
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DataError
@@ -17,9 +18,22 @@ if TYPE_CHECKING:
 
 EDGE_MM = 3.0
 PAD_MM = 2.0
-GAP_MM = 4.0
-MAIN_MM = 74.0
-SIDE_MM = 82.0
+GAP_MM = 3.0
+MAIN_MM = 57.0
+SIDE_MM = 102.0
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A box of the chart in millimetres from the upper left corner, with its text."""
+
+    x: float
+    y: float
+    wide: float
+    high: float
+    text: str
+    centred: bool = True
+    shaded: bool = False
 
 
 @themed
@@ -27,8 +41,8 @@ def plot_flow(cohort: Cohort, *, outcome: str | None = None) -> Axes:
     """Draw who entered the cohort and who left, requirement by requirement, as a flow chart.
 
     **Definition.** Downwards: who is left; to the right: the requirement and how many did not meet it. With ``outcome``
-    the last row splits the cohort by what came first: an event, a competing event, or the end of observation. Counts are
-    checked to add up before anything is drawn.
+    the last row splits the cohort by what came first: an event, a competing event, or the end of observation. Counts
+    are checked to add up before anything is drawn.
 
     Parameters
     ----------
@@ -64,13 +78,13 @@ def plot_flow(cohort: Cohort, *, outcome: str | None = None) -> Axes:
     left, right = EDGE_MM, DOUBLE_MM - EDGE_MM - SIDE_MM
     start = wrapped(capitalised(rows[0][0]), MAIN_MM - 2 * PAD_MM) + f"\nn = {count(rows[0][3])}"
     exits = [
-        (wrapped(_not_met(words), SIDE_MM - 2 * PAD_MM) + f"\nn = {count(gone)}", after)
+        (f"n = {count(gone)} left out\n" + wrapped(f"Required: {words}", SIDE_MM - 2 * PAD_MM), after)
         for words, _, gone, after in rows[1:]
     ]
-    boxes: list[tuple[float, float, float, float, str]] = []
+    boxes: list[_Box] = []
     y = EDGE_MM
     high = _height(start)
-    boxes.append((left, y, MAIN_MM, high, start))
+    boxes.append(_Box(left, y, MAIN_MM, high, start))
     y += high
     arrows: list[tuple[float, float, float, float]] = []
     middle = left + MAIN_MM / 2
@@ -81,9 +95,9 @@ def plot_flow(cohort: Cohort, *, outcome: str | None = None) -> Axes:
             (middle, y, middle, y + side + 2 * GAP_MM),
             (middle, y + GAP_MM + side / 2, right, y + GAP_MM + side / 2),
         ]
-        boxes.append((right, y + GAP_MM, SIDE_MM, side, words))
+        boxes.append(_Box(right, y + GAP_MM, SIDE_MM, side, words, centred=False))
         y += side + 2 * GAP_MM
-        boxes.append((left, y, MAIN_MM, _height(stay), stay))
+        boxes.append(_Box(left, y, MAIN_MM, _height(stay), stay, shaded=i == len(exits) - 1))
         y += _height(stay)
     if ends:
         y = _place_ends(boxes, arrows, ends, middle, y)
@@ -91,8 +105,8 @@ def plot_flow(cohort: Cohort, *, outcome: str | None = None) -> Axes:
     axes = blank_panel(figure, 0, 0, DOUBLE_MM, y + EDGE_MM)
     for line in arrows:
         _arrow(axes, *line)
-    for i, box in enumerate(boxes):
-        _box(axes, *box, shaded=box[0] == left and i > 0 and "In the cohort" in box[4])
+    for box in boxes:
+        _draw_box(axes, box)
     describe(figure, _alt(rows, ends))
     return axes
 
@@ -105,67 +119,70 @@ def _check_sums(rows: list[tuple[str, int, int, int]], size: int) -> None:
         raise DataError(f"The attrition ends with {count(rows[-1][3])} rows and the cohort has {count(size)}.")
 
 
-def _not_met(words: str) -> str:
-    return (
-        f"Left out, not {words}"
-        if words.startswith(("with ", "aged ", "observed "))
-        else f"Requirement not met: {words}"
-    )
-
-
-def _ends(cohort: Cohort, name: str) -> list[tuple[str, int]]:
-    """Return what came first, and for how many, in the order: events, competing events, end of observation."""
+def _ends(cohort: Cohort, name: str) -> list[tuple[str, int, list[tuple[str, int]]]]:
+    """Return what came first and for how many: the event with its reasons, competing events, end of observation."""
     outcome = cohort.outcome(name)
-    found = cohort.frame[outcome.status].value_counts()
-    words = {"event": in_words(outcome.name), "censored": "observed to the end without"}
-    order = [*outcome.causes, *outcome.competing, "censored"]
-    ends = [(capitalised(words.get(status, in_words(status))), int(found.get(status, 0))) for status in order]
-    missing = int(cohort.frame[outcome.status].isna().sum())
+    status = cohort.frame[outcome.status]
+    found = {str(word): int(n) for word, n in status.value_counts().items()}
+    reasons = [(in_words(cause), found[cause]) for cause in outcome.causes if found.get(cause)]
+    ends = [
+        (capitalised(in_words(outcome.name)), sum(n for _, n in reasons), reasons if len(outcome.causes) > 1 else [])
+    ]
+    ends += [(capitalised(in_words(word)), found.get(word, 0), []) for word in outcome.competing]
+    ends.append(
+        (
+            "Neither when observation ended" if outcome.competing else "Free of it when observation ended",
+            found.get("censored", 0),
+            [],
+        )
+    )
+    missing = int(status.isna().sum())
     if missing:
-        ends.append(("Not observed", missing))
-    if sum(n for _, n in ends) != len(cohort):
+        ends.append(("Not observed", missing, []))
+    if sum(n for _, n, _ in ends) != len(cohort):
         raise DataError(
             f"The statuses of outcome {name!r} do not add up to the {count(len(cohort))} rows of the cohort."
         )
-    return [(words, n) for words, n in ends if n]
+    return ends
 
 
 def _place_ends(
-    boxes: list[tuple[float, float, float, float, str]],
+    boxes: list[_Box],
     arrows: list[tuple[float, float, float, float]],
-    ends: list[tuple[str, int]],
+    ends: list[tuple[str, int, list[tuple[str, int]]]],
     middle: float,
     y: float,
 ) -> float:
-    """Place the last rows of boxes, at most five side by side, and return where they end."""
-    total = sum(n for _, n in ends)
-    per_row = min(5, len(ends))
-    wide = (DOUBLE_MM - 2 * EDGE_MM - (per_row - 1) * 3) / per_row
-    texts = [wrapped(words, wide - 2 * PAD_MM) + f"\nn = {count(n)} ({percent(n / total)})" for words, n in ends]
+    """Place the last row of boxes side by side and return where it ends."""
+    total = sum(n for _, n, _ in ends)
+    wide = (DOUBLE_MM - 2 * EDGE_MM - (len(ends) - 1) * 3) / len(ends)
+    texts = []
+    for words, n, reasons in ends:
+        lines = [wrapped(words, wide - 2 * PAD_MM), f"n = {count(n)} ({percent(n / total)})"]
+        texts.append("\n".join(lines + [f"{reason}: {count(some)}" for reason, some in reasons]))
+    centres = [EDGE_MM + i * (wide + 3) + wide / 2 for i in range(len(ends))]
     trunk = y + GAP_MM
     arrows.append((middle, y, middle, -trunk))
-    for first in range(0, len(texts), per_row):
-        row = texts[first : first + per_row]
-        high = max(_height(text) for text in row)
-        centres = [EDGE_MM + i * (wide + 3) + wide / 2 for i in range(len(row))]
-        if first == 0:
-            arrows.append((min(*centres, middle), trunk, max(*centres, middle), -trunk))
-            arrows += [(centre, trunk, centre, trunk + GAP_MM) for centre in centres]
-        top = trunk + GAP_MM
-        boxes += [(centre - wide / 2, top, wide, high, text) for centre, text in zip(centres, row, strict=True)]
-        trunk = top + high - (GAP_MM - 2)
-    return trunk + GAP_MM - 2
+    arrows.append((min(*centres, middle), trunk, max(*centres, middle), -trunk))
+    arrows += [(centre, trunk, centre, trunk + GAP_MM) for centre in centres]
+    high = max(_height(text) for text in texts)
+    boxes += [
+        _Box(centre - wide / 2, trunk + GAP_MM, wide, high, text) for centre, text in zip(centres, texts, strict=True)
+    ]
+    return trunk + GAP_MM + high
 
 
 def _height(text: str) -> float:
     return text_height_mm(text, FONT_SIZE) + 2 * PAD_MM - 0.5
 
 
-def _box(axes: Axes, x: float, y: float, wide: float, high: float, text: str, *, shaded: bool) -> None:
+def _draw_box(axes: Axes, box: _Box) -> None:
     from matplotlib.patches import Rectangle
 
-    axes.add_patch(Rectangle((x, y), wide, high, facecolor=LIGHT if shaded else PAPER, edgecolor=INK, lw=0.75))
-    axes.text(x + wide / 2, y + high / 2, text, ha="center", va="center", linespacing=1.25)
+    face = LIGHT if box.shaded else PAPER
+    axes.add_patch(Rectangle((box.x, box.y), box.wide, box.high, facecolor=face, edgecolor=INK, lw=0.75))
+    x, side = (box.x + box.wide / 2, "center") if box.centred else (box.x + PAD_MM, "left")
+    axes.text(x, box.y + box.high / 2, box.text, ha=side, va="center", linespacing=1.25)
 
 
 def _arrow(axes: Axes, x0: float, y0: float, x1: float, y1: float) -> None:
@@ -187,7 +204,9 @@ def _arrow(axes: Axes, x0: float, y0: float, x1: float, y1: float) -> None:
     )
 
 
-def _alt(rows: list[tuple[str, int, int, int]], ends: list[tuple[str, int]]) -> str:
+def _alt(rows: list[tuple[str, int, int, int]], ends: list[tuple[str, int, list[tuple[str, int]]]]) -> str:
     left = "; ".join(f"{words}: {count(after)} ({count(gone)} left out)" for words, _, gone, after in rows[1:])
-    last = f" Of these: {', '.join(f'{words.lower()} {count(n)}' for words, n in ends)}." if ends else ""
-    return f"Flow chart. {capitalised(rows[0][0])}: {count(rows[0][3])}. {capitalised(left)}.{last}"
+    last = ", ".join(f"{words.lower()} {count(n)}" for words, n, _ in ends)
+    return f"Flow chart. {capitalised(rows[0][0])}: {count(rows[0][3])}. {capitalised(left)}." + (
+        f" Of these: {last}." if ends else ""
+    )

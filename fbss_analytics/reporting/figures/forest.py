@@ -14,7 +14,7 @@ from ...formats import count, decimal, interval, plural, ratio
 from ..rows import Row, adjusted_words, arrange, common_measure, series_labels
 from ..tables.results import share_words
 from ..theme import DOUBLE_MM, FONT_SIZE, GREY, INK, LIGHT, MARKERS, PAPER, SERIES, SMALL_SIZE
-from ..words import capitalised, days_in_words, in_words
+from ..words import capitalised, days_in_words, in_words, term_in_words
 from .layout import (
     blank_panel,
     describe,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 EDGE_MM = 3.0
 GAP_MM = 4.0
-HEAD_MM = 9.0
+HEAD_MM = 6.5
 AXIS_MM = 11.0
 ROW_MM = 4.6
 TICKS = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 20.0, 50.0)
@@ -46,11 +46,17 @@ LARGEST_RATIO = 20.0
 
 @dataclass(frozen=True, eq=False)
 class _Column:
-    """A column of text: heading, one text per row, and where it stands."""
+    """A column of text: heading, one text per row, the side it is flush with; ``free`` rows may run out of it."""
 
     head: str
     texts: list[str]
     right: bool = False
+    free: tuple[int, ...] = ()
+
+    @property
+    def counted(self) -> list[int]:
+        """Rows that make the column's width."""
+        return [i for i in range(len(self.texts)) if i not in self.free]
 
 
 @themed
@@ -108,7 +114,7 @@ def plot_forest(*fits: Fit, labels: Sequence[str] | None = None) -> Axes:
     heights = [max(height, text_height_mm(text) + 1) for height, text in zip(heights, before[0].texts, strict=True)]
     after = [_Column(f"{measure} ({level} CI)", [_numbers(row, names) for row in rows])]
     note = wrapped(_forest_note(fits, series), DOUBLE_MM - 2 * EDGE_MM, SMALL_SIZE)
-    axes, middles = _layout(before, after, heights, note, shaded=[row.head for row in rows], legend=len(names) > 1)
+    axes, middles = _layout(before, after, heights, note, shaded=[_begins(row) for row in rows], legend=len(names) > 1)
     for i, name in enumerate(names):
         shift = (i - (len(names) - 1) / 2) * 3.6
         _draw_ratios(axes, rows, [middle + shift for middle in middles], name, i)
@@ -151,24 +157,25 @@ def plot_comparison(comparison: Comparison) -> Axes:
     if shown.empty:
         raise InputError(f"Nothing to draw. {comparison.sentence()}")
     records = _with_heads(shown)
-    empty = [record is None or "head" in record for record in records]
-    texts = [["", "", "", ""] if "head" in record else _comparison_texts(record) for record in records]
+    heads = ["head" in record for record in records]
+    texts = [("", "", "") if head else _comparison_texts(record) for head, record in zip(heads, records, strict=True)]
+    labels = [record["head"] if "head" in record else f"   {record['label']}" for record in records]
     before = [
-        _Column("Study", [record["head"] if "head" in record else f"   {record['label']}" for record in records]),
+        _Column("Study", labels, free=tuple(i for i, head in enumerate(heads) if head)),
         _Column("n", [text[0] for text in texts], right=True),
         _Column("after", [text[1] for text in texts]),
     ]
-    after = [_Column("published (95 % CI)", [t[2] for t in texts]), _Column("ours", [t[3] for t in texts])]
+    after = [_Column("published\nours", [text[2] for text in texts])]
     left_out = len(frame) - len(shown)
-    words = comparison.sentence() + (
-        f" Not drawn: {plural(left_out, 'figure')} without a counterpart." if left_out else ""
-    )
+    words = f"Squares: published; circles: ours; lines: 95 % CI. {comparison.sentence()}"
+    words += f" Not drawn: {plural(left_out, 'figure')} without a counterpart." if left_out else ""
     note = wrapped(words, DOUBLE_MM - 2 * EDGE_MM, SMALL_SIZE)
-    axes, middles = _layout(before, after, [ROW_MM] * len(records), note, shaded=empty, legend=True)
+    heights = [ROW_MM if head else 2 * line_mm() + 0.8 for head in heads]
+    axes, middles = _layout(before, after, heights, note, shaded=heads, legend=True)
     for record, middle in zip(records, middles, strict=True):
         if "head" not in record:
-            _draw_share(axes, record, "published", middle - 0.85, INK, MARKERS[1], PAPER)
-            _draw_share(axes, record, "ours", middle + 0.85, SERIES[0], MARKERS[0], SERIES[0])
+            _draw_share(axes, record, "published", middle - line_mm() / 2, INK, MARKERS[1], PAPER)
+            _draw_share(axes, record, "ours", middle + line_mm() / 2, SERIES[0], MARKERS[0], SERIES[0])
     axes.set_xlim(left=0)
     axes.set_xlabel("Percent, or per 100 patient-years")
     _legend(axes)
@@ -183,9 +190,12 @@ def wrapped_label(text: str) -> str:
     return "\n".join(" " * (indent if i == 0 else indent + 3) + line for i, line in enumerate(lines))
 
 
-def _term_label(row: Row) -> str:
-    from ..words import term_in_words
+def _begins(row: Row) -> bool:
+    """Return whether a term begins with this row."""
+    return row.head or row.label.startswith(_term_label(row))
 
+
+def _term_label(row: Row) -> str:
     return capitalised(term_in_words(row.term))
 
 
@@ -202,7 +212,10 @@ def _layout(
     before: list[_Column], after: list[_Column], heights: list[float], note: str, *, shaded: list[bool], legend: bool
 ) -> tuple[Axes, list[float]]:
     """Return the axes between the columns of text (data units: millimetres downwards), and the middle of each row."""
-    widths = [max(widest_mm(column.texts), widest_mm([column.head], bold=True)) for column in (*before, *after)]
+    widths = [
+        max(widest_mm(column.texts[i] for i in column.counted), widest_mm([column.head], bold=True))
+        for column in (*before, *after)
+    ]
     left = EDGE_MM + sum(widths[: len(before)]) + GAP_MM * len(before)
     right = EDGE_MM + sum(widths[len(before) :]) + GAP_MM * len(after)
     body = sum(heights)
@@ -304,9 +317,16 @@ def _forest_note(fits: Sequence[Fit], series: Sequence[str]) -> str:
     for name in dict.fromkeys(series):
         mine = [fit for fit, label in zip(fits, series, strict=True) if label == name]
         parameters = min(fit.events_per_parameter for fit in mine)
-        sizes = f"{plural(mine[-1].n, mine[-1].unit)}, {plural(mine[-1].events, 'event')}"
-        several = f"{len(mine)} models, " if len(mine) > 1 else ""
-        notes.append(f"{name}: {several}{sizes}, {decimal(parameters)} events per parameter.")
+        if len(mine) > 1:
+            few, many = min(fit.n for fit in mine), max(fit.n for fit in mine)
+            sizes = count(many) if few == many else f"{count(few)} to {count(many)}"
+            notes.append(
+                f"{capitalised(name)}: {len(mine)} models, {sizes} {mine[0].unit}s, "
+                f"{decimal(parameters)} or more events per parameter."
+            )
+        else:
+            sizes = f"{plural(mine[0].n, mine[0].unit)}, {plural(mine[0].events, 'event')}"
+            notes.append(f"{capitalised(name)}: {sizes}, {decimal(parameters)} events per parameter.")
     return " ".join(notes)
 
 
@@ -338,19 +358,16 @@ def _with_heads(shown: pd.DataFrame) -> list[dict[str, Any]]:
     return records
 
 
-def _comparison_texts(record: dict[str, Any]) -> list[str]:
+def _comparison_texts(record: dict[str, Any]) -> tuple[str, str, str]:
     n = "" if np.isnan(record["n"]) else count(record["n"])
-    if record["statistic"] == "rate":
-        when = "rate" if np.isnan(record["horizon_days"]) else days_in_words(record["horizon_days"])
-    else:
-        when = days_in_words(record["horizon_days"])
-    return [n, when, share_words(record, "published"), share_words(record, "ours")]
+    when = "all" if np.isnan(record["horizon_days"]) else days_in_words(record["horizon_days"])
+    when += ", share" if record["statistic"] == "fraction" else ""
+    return n, when, f"{share_words(record, 'published')}\n{share_words(record, 'ours')}"
 
 
 def _draw_share(axes: Axes, record: dict[str, Any], name: str, y: float, colour: str, marker: str, face: str) -> None:
     low, high = record[f"{name}_low"], record[f"{name}_high"]
     if np.isfinite(low):
         axes.plot([low * 100, high * 100], [y, y], color=colour, lw=1, solid_capstyle="butt")
-    axes.plot(
-        [record[name] * 100], [y], marker=marker, ms=3.8, mec=colour, mfc=face, mew=0.9, ls="none", label=name, zorder=3
-    )
+    look: dict[str, Any] = {"marker": marker, "ms": 3.8, "mec": colour, "mfc": face, "mew": 0.9, "ls": "none"}
+    axes.plot([record[name] * 100], [y], **look, label=name, zorder=3, clip_on=False)

@@ -18,6 +18,9 @@ R = TypeVar("R")
 
 POINTS_PER_INCH = 72.0
 
+HINTING = 1.04
+"""Room for renderers that round letters to whole pixels and so set lines a little wider."""
+
 
 def themed(plot: Callable[P, R]) -> Callable[P, R]:
     """Return a plot that draws in the journal theme and leaves the session's own settings alone."""
@@ -64,7 +67,7 @@ def text_width_mm(text: str, size: float = FONT_SIZE, bold: bool = False) -> flo
         return 0.0
     font = FontProperties(family=FONT, weight="bold" if bold else "normal")
     path = TextPath((0, 0), text.replace("$", r"\$"), size=size, prop=font)
-    return float(path.get_extents().x1) / POINTS_PER_INCH * MM_PER_INCH
+    return float(path.get_extents().x1) / POINTS_PER_INCH * MM_PER_INCH * HINTING
 
 
 def widest_mm(texts: Iterable[str], size: float = FONT_SIZE, bold: bool = False) -> float:
@@ -76,7 +79,7 @@ def wrapped(text: str, width_mm: float, size: float = FONT_SIZE) -> str:
     """Return a text broken into lines no wider than ``width_mm`` (a single longer word stays whole)."""
     characters = len(text)
     while characters > 8:
-        broken = "\n".join(textwrap.wrap(text, characters, break_long_words=False))
+        broken = "\n".join(textwrap.wrap(text, characters, break_long_words=False, break_on_hyphens=False))
         if widest_mm([broken], size) <= width_mm:
             return broken
         characters -= 1
@@ -99,6 +102,14 @@ def note_below(figure: Figure, text: str, *, left_mm: float, bottom_mm: float = 
     figure.text(
         left_mm / wide, bottom_mm / high, text, size=SMALL_SIZE, color=INK, ha="left", va="bottom", linespacing=1.25
     )
+
+
+def label_axes(axes: Axes, x: str, y: str) -> None:
+    """Name both axes, in lines that are no longer than the axes."""
+    wide, high = axes.get_figure(root=True).get_size_inches() * MM_PER_INCH  # type: ignore[union-attr]
+    box = axes.get_position()
+    axes.set_xlabel(wrapped(x, max(box.width * wide, 40.0)))
+    axes.set_ylabel(wrapped(y, max(box.height * high, 40.0)))
 
 
 def describe(figure: Figure, text: str) -> None:

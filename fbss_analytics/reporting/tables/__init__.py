@@ -1,5 +1,6 @@
 """Tables a reader sees; each takes a result that carries the numbers and returns a `Table` of text."""
 
+from .accounting import table_accounting
 from .baseline import standardised_difference, table_one
 from .estimand import table_estimand
 from .noun import Table
@@ -8,6 +9,7 @@ from .results import table_attrition, table_comparison, table_definitions, table
 __all__ = [
     "Table",
     "standardised_difference",
+    "table_accounting",
     "table_attrition",
     "table_comparison",
     "table_definitions",

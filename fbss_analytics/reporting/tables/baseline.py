@@ -63,7 +63,7 @@ def table_one(cohort: Cohort | pd.DataFrame, *, variables: Sequence[str], by: st
     >>> table_one(people, variables=["age_years", "is_smoker"]).frame
       characteristic            value               all missing
     0       Patients                n                 3
-    1      Age years        mean (SD)       50.0 (10.0)       0
+    1     Age, years        mean (SD)       50.0 (10.0)       0
     2                 median (Q1, Q3)  50.0 (45.0, 55.0)
     3      Is smoker              yes        1 (50.0 %)       1
     """

@@ -133,7 +133,7 @@ def table_risk(curve: Curve, *, days: Sequence[float] = YEARS) -> Table:
     """Print a curve at chosen days: risk or survival with its interval, numbers at risk and events so far.
 
     **Definition.** The last step at or before each day; at risk just before the day; events up to and including it. A
-    day after the last one followed in a group is left blank.
+    day after the last one followed in a group shows -; a day nobody was followed to is left to a note.
 
     Parameters
     ----------
@@ -160,11 +160,13 @@ def table_risk(curve: Curve, *, days: Sequence[float] = YEARS) -> Table:
     >>> people = pd.DataFrame({"days": [30, 400, 700, 900] * 10, "is_out": [True, False, False, True] * 10})
     >>> curve = fbss.estimate_survival(people, duration="days", status="is_out", event="out")
     >>> fbss.table_risk(curve, days=[365, 3650]).frame["at risk"].tolist()
-    ['30', '-']
+    ['30']
     """
     if curve.kind not in ("survival", "cumulative_incidence"):
         raise InputError(f"table_risk needs a survival or cumulative incidence curve, not one of kind {curve.kind!r}.")
-    asked = [float(day) for day in days]
+    last = float(curve.frame["time_days"].max())
+    asked = [float(day) for day in days if day <= last]
+    beyond = [days_in_words(float(day)) for day in days if day > last]
     at_risk = curve.risk_table(asked).set_index(["group", "cause", "time_days"])["n_at_risk"]
     level = f"{curve.conf_level:.0%}".replace("%", " %")
     rows = []
@@ -192,7 +194,10 @@ def table_risk(curve: Curve, *, days: Sequence[float] = YEARS) -> Table:
         f"{capitalised(in_words(curve.outcome))}: {curve.kind.replace('_', ' ')}"
         + (f" by {in_words(curve.by)}" if curve.by else ""),
         table.astype(object),
-        (f"{plural(curve.n, curve.unit)}, {plural(curve.events, 'event')}. A year is 365 days. {curve.method}",),
+        (
+            f"{plural(curve.n, curve.unit)}, {plural(curve.events, 'event')}. A year is 365 days. {curve.method}",
+            *([f"Nobody was followed to {' or '.join(beyond)}."] if beyond else []),
+        ),
     )
 
 

@@ -1,5 +1,5 @@
 """Synthetic cohorts whose truth is known: scenarios, parameters with their sources, counter-based random numbers."""
 
-from .simulate import simulate
+from .assemble import simulate
 
 __all__ = ["simulate"]

@@ -20,10 +20,10 @@ def conditions_table(people: People, p: Parameters, last_surgery: Whole, patient
     days = _days_of_conditions(people, p, last_surgery)
     codes = word_codes("condition", list(days))
     blocks = [
-        where(day != NO_DAY, date=day, condition=np.full(people.number, code), tie=code)
+        where(day != NO_DAY, date=day, condition=np.full(people.number, code))
         for code, day in zip(codes, days.values(), strict=True)
     ]
-    return build("conditions", blocks, patient_id, tie="tie")
+    return build("conditions", blocks, patient_id)
 
 
 def _days_of_conditions(people: People, p: Parameters, last_surgery: Whole) -> dict[str, Whole]:
@@ -39,7 +39,9 @@ def _days_of_conditions(people: People, p: Parameters, last_surgery: Whole) -> d
         day = first + np.floor(draws.uniform(f"{name} recorded") * span).astype(np.int64)
         days[name] = np.where(is_known, day, NO_DAY)
     for name in p.group("conditions.incidence"):
-        day = people.eligible + in_days(draws.exponential(f"new {name}") / max(p.number(f"conditions.incidence.{name}"), 1e-12))
+        day = people.eligible + in_days(
+            draws.exponential(f"new {name}") / max(p.number(f"conditions.incidence.{name}"), 1e-12)
+        )
         at_risk = days.get(name, np.full(people.number, NO_DAY)) == NO_DAY
         if name in ("opioid_use_disorder", "overdose"):
             at_risk &= people.is_user
@@ -73,13 +75,13 @@ def therapies_table(people: People, p: Parameters, patient_id: pa.Array) -> pa.T
         blocks += _drug(people, p, name)
     for name in p.group("therapies.procedures"):
         blocks += _procedure(people, p, name)
-    return build("therapies", blocks, patient_id, tie="tie")
+    return build("therapies", blocks, patient_id)
 
 
 def _therapy(mask: Flags, name: str, start: Whole, end: npt.NDArray[np.int64] | None = None) -> Block:
     code = word_codes("therapy", [name])[0]
     last = np.full(len(mask), NO_DAY, dtype=np.int64) if end is None else end
-    return where(mask, date=start, end_date=last, therapy=np.full(len(mask), code), tie=code)
+    return where(mask, date=start, end_date=last, therapy=np.full(len(mask), code))
 
 
 def _drug(people: People, p: Parameters, name: str) -> list[Block]:

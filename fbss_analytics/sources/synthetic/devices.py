@@ -1,4 +1,4 @@
-"""The life of stimulators: trial, implant, complications, revisions, replacements, non-use, removal, the next system."""
+"""The life of stimulators: trial, implant, complications, revisions, replacements, non-use, removal, next system."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from . import explants
 from .draws import NEVER, Draws, Flags, Whole, in_days, to_weibull
 from .parameters import Parameters
 from .people import People
-from .rows import Block, build, where, word_codes
+from .rows import Block, build, either, where, word_codes
 from .trials import Trials
 
 SYSTEMS = 3
 _CHANGES = 4
-_TIE = ("complication", "trial_start", "trial_end", "explant", "implant", "replace", "upgrade", "revise", "stop_use", "resume_use")
 _GENERATIONS = ("a", "b", "c")
 _ALWAYS = {"device": "scs", "indication": "fbss"}
 _REPLACED, _UPGRADED, _FAULT, _REMOVED = range(4)
@@ -49,11 +48,11 @@ def device_table(
         first_removed = lives.removed if system == 1 else first_removed
         implant = explants.next_implant(people.draws, p, system, lives.removed, lives.reason)
         implant = np.where(implant <= people.end, implant, NEVER)
-    return build("device_events", blocks, patient_id, tie="tie"), first_removed
+    return build("device_events", blocks, patient_id), first_removed
 
 
 def _event(mask: Flags, event: str, day: Whole, **columns: object) -> Block:
-    return where(mask, date=day, event=event, tie=_TIE.index(event), **_ALWAYS, **columns)
+    return where(mask, date=day, event=event, **_ALWAYS, **columns)
 
 
 def _trial_rows(trials: Trials) -> list[Block]:
@@ -113,7 +112,7 @@ def _model(draws: Draws, p: Parameters, system: int, implant: Whole) -> Model:
     makers = p.shares("device.manufacturer")
     return Model(
         waveform=waveform,
-        lead_type=np.where(paddle, *word_codes("lead_type", ["paddle", "percutaneous"])),
+        lead_type=either(paddle, "lead_type", "paddle", "percutaneous"),
         leads=np.where(~paddle & draws.below("two leads", p.number("device.two_leads"), system), 2, 1),
         rechargeable=high_frequency | draws.below("rechargeable", p.number("device.rechargeable"), system),
         manufacturer=np.where(high_frequency, len(makers) - 1, draws.choice("manufacturer", makers, system)),
@@ -145,8 +144,10 @@ def _implant_rows(alive: Flags, system: int, implant: Whole, model: Model) -> li
     return blocks
 
 
-def _generator_changes(draws: Draws, p: Parameters, system: int, implant: Whole, rechargeable: Flags) -> list[tuple[Whole, Whole]]:
-    """Return the days on which a generator ends, and whether it is replaced, upgraded, faulty or removed at end of life."""
+def _generator_changes(
+    draws: Draws, p: Parameters, system: int, implant: Whole, rechargeable: Flags
+) -> list[tuple[Whole, Whole]]:
+    """Return the days on which a generator ends, and whether it is replaced, upgraded, faulty or removed when empty."""
     changes = []
     now = implant
     for k in range(_CHANGES):
@@ -227,5 +228,7 @@ def _explant_rows(
     blocks = [_event(removed_in_view, "explant", removed, component="generator", component_id=generator, **common)]
     for lead in (1, 2):
         has_lead = removed_in_view & (model.leads >= lead)
-        blocks.append(_event(has_lead, "explant", removed, component="lead", component_id=np.full(len(removed), lead), **common))
+        blocks.append(
+            _event(has_lead, "explant", removed, component="lead", component_id=np.full(len(removed), lead), **common)
+        )
     return blocks

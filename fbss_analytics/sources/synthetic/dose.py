@@ -1,4 +1,4 @@
-"""The latent daily opioid dose of a patient before any tablet is dispensed: the level at eligibility and calendar time."""
+"""The latent daily opioid dose before any tablet is dispensed: the level at eligibility and calendar time."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Draws:
 
     def below(self, purpose: str, probability: npt.ArrayLike, draw: npt.ArrayLike = 0) -> Flags:
         """Return true with the given probability."""
-        return np.asarray(self.uniform(purpose, draw) < probability)
+        return np.asarray(self.uniform(purpose, draw) < np.asarray(probability, dtype=np.float64))
 
     def normal(self, purpose: str, draw: npt.ArrayLike = 0) -> Numbers:
         """Return standard normal values."""

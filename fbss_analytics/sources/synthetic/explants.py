@@ -66,5 +66,10 @@ def next_implant(draws: Draws, p: Parameters, system: int, removed: Whole, reaso
         share = np.where(reason == code, p.number(f"explant.reimplant.{cause}"), share)
     again = draws.below("reimplanted", share, system)
     spread = np.exp(p.number("explant.reimplant.wait_sigma") * draws.normal("reimplant wait", system))
-    wait = np.maximum(np.ceil(p.number("explant.reimplant.wait_median_days") * spread), 7).astype(np.int64)
+    least = np.where(
+        reason == word_codes("device_reason", [INFECTION])[0],
+        p.number("explant.reimplant.wait_after_infection_days"),
+        p.number("explant.reimplant.wait_least_days"),
+    )
+    wait = np.maximum(np.ceil(p.number("explant.reimplant.wait_median_days") * spread), least).astype(np.int64)
     return np.where(again & (removed < NEVER), removed + wait, NEVER)

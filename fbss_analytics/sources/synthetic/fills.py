@@ -49,7 +49,9 @@ def dispensings_table(
     catalogue = _Catalogue.of(p)
     parts = [_courses(people, p, spells, spell, segment, slot)
              for spell in range(SPELLS) for segment in range(_ROTATIONS + 1) for slot in (LONG, SHORT)]  # fmt: skip
-    courses = Courses(**{each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Courses)})
+    courses = Courses(
+        **{each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Courses)}
+    )
     blocks = _fills(people, p, spells, courses, catalogue)
     blocks += _acute(people, p, trials, operations, catalogue)
     return build("dispensings", blocks, patient_id, counter="dispensing_id", tie="course")
@@ -90,7 +92,9 @@ def _segment(people: People, p: Parameters, spells: Spells, spell: int, segment:
     first = np.where(spells.begin[spell] < people.pharmacy_start, people.pharmacy_start + late, spells.begin[spell])
     cuts = [first]
     for k in range(_ROTATIONS):
-        wait = people.draws.exponential("rotation", spell * _ROTATIONS + k) / max(p.number("opioids.filling.rotation"), 1e-12)
+        wait = people.draws.exponential("rotation", spell * _ROTATIONS + k) / max(
+            p.number("opioids.filling.rotation"), 1e-12
+        )
         cuts.append(cuts[-1] + in_days(wait))
     begin = cuts[segment]
     stop = spells.stop[spell] if segment == _ROTATIONS else np.minimum(cuts[segment + 1], spells.stop[spell])
@@ -167,17 +171,14 @@ def _dispensed(catalogue: _Catalogue, product: Whole, mme: Numbers) -> tuple[Num
 def _fills(people: People, p: Parameters, spells: Spells, courses: Courses, catalogue: _Catalogue) -> list[Block]:
     """Return one block per number of the fill within its course; each step moves every open course to its next fill."""
     blocks: list[Block] = []
-    day = courses.begin
-    for k in range(_FILLS_PER_COURSE):
-        still = np.flatnonzero(day <= courses.last)
-        if not len(still):
-            break
+    day, k = courses.begin, 0
+    while len(still := np.flatnonzero(day <= courses.last)):
         courses, day = courses.take(still), day[still]
         draws, draw = people.draws.take(courses.patient), courses.course * _FILLS_PER_COURSE + k
         supply = _supply(draws, p, draw, courses, catalogue)
         mme = np.exp(log_dose(people, p, spells, courses.patient, courses.spell, day)) * courses.dose_share
         blocks.append(_block(draws, p, draw, catalogue, courses.patient, courses.product, day, supply, mme))
-        day = day + supply + _gap(draws, p, draw, courses.is_intermittent)
+        day, k = day + supply + _gap(draws, p, draw, courses.is_intermittent), k + 1
     return blocks
 
 
@@ -237,7 +238,11 @@ def _acute(people: People, p: Parameters, trials: Trials, operations: Operations
     filled &= (day >= people.pharmacy_start[patient]) & (day <= people.end[patient])
     rows = np.flatnonzero(filled)
     patient, position, day, draws = patient[rows], position[rows], day[rows], draws.take(rows)
-    shorts = {str(place): each.shares[0] for place, each in enumerate(p.products) if not each.is_long_acting and not each.wear_days}
+    shorts = {
+        str(place): each.shares[0]
+        for place, each in enumerate(p.products)
+        if not each.is_long_acting and not each.wear_days
+    }
     total = sum(shares for shares in shorts.values())
     product = np.array([int(place) for place in shorts])[
         draws.choice("acute product", {place: share / total for place, share in shorts.items()}, position)

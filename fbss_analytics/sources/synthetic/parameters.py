@@ -53,7 +53,7 @@ class Parameters:
         return float(self._get(name))
 
     def pair(self, name: str) -> tuple[float, float]:
-        """Return the two numbers of a window, a normal (mean, SD) or a Weibull (cumulative hazard at 3 years, shape)."""
+        """Return the two numbers of a window, a normal (mean, SD) or a Weibull (hazard up to year 3, shape)."""
         first, second = self._get(name)
         return float(first), float(second)
 
@@ -64,7 +64,9 @@ class Parameters:
     def group(self, prefix: str) -> tuple[str, ...]:
         """Return the names that stand directly under a section, in the order of the file."""
         start = prefix + "."
-        return tuple(name[len(start) :] for name in self._values if name.startswith(start) and "." not in name[len(start) :])
+        return tuple(
+            name[len(start) :] for name in self._values if name.startswith(start) and "." not in name[len(start) :]
+        )
 
     def sha256(self) -> str:
         """Return the hash of the parameters, by which a cohort says which ones made it."""
@@ -105,7 +107,9 @@ def _parameters(section: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]
             found += _parameters(entry, f"{name}.")
             continue
         if not str(entry.get("source", "")).strip():
-            raise InputError(f"Parameter {name} has no source; name the study_key it comes from, or say 'assumed: why'.")
+            raise InputError(
+                f"Parameter {name} has no source; name the study_key it comes from, or say 'assumed: why'."
+            )
         kind = one_of(entry.get("kind", ""), _KINDS, name=f"kind of {name}")
         words, is_allowed = _KINDS[kind]
         if not is_allowed(entry["value"]):
@@ -137,7 +141,10 @@ def _are_probabilities(value: Any) -> bool:
 
 _KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "probability": ("a number from 0 to 1", _is_probability),
-    "shares": ("shares from 0 to 1 that add up to 1", lambda v: _are_probabilities(v) and abs(sum(v.values()) - 1) < 1e-9),
+    "shares": (
+        "shares from 0 to 1 that add up to 1",
+        lambda v: _are_probabilities(v) and abs(sum(v.values()) - 1) < 1e-9,
+    ),
     "shares_each": ("shares from 0 to 1", _are_probabilities),
     "hazard": ("a rate per year, 0 or more", lambda v: _is_number(v) and v >= 0),
     "hazard_ratio": ("a number above 0", _is_positive),
@@ -148,7 +155,10 @@ _KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "day": ("a date as yyyy-mm-dd", lambda v: isinstance(v, datetime.date)),
     "window": ("two numbers, the first not above the second", lambda v: _is_pair(v) and v[0] <= v[1]),
     "normal": ("mean and a standard deviation above 0", lambda v: _is_pair(v) and v[1] > 0),
-    "weibull": ("cumulative hazard at 3 years, 0 or more, and a shape above 0", lambda v: _is_pair(v) and v[0] >= 0 < v[1]),
+    "weibull": (
+        "cumulative hazard at 3 years, 0 or more, and a shape above 0",
+        lambda v: _is_pair(v) and v[0] >= 0 < v[1],
+    ),
 }
 
 
@@ -158,7 +168,10 @@ def _check_product(product: Mapping[str, Any]) -> None:
         raise InputError(f"Product {name} has no source; name the study_key it comes from, or say 'assumed: why'.")
     if not (_is_positive(product["mme_factor"]) and all(_is_positive(each) for each in product["strengths"])):
         raise InputError(f"Product {name}: mme_factor and strengths are to be above 0.")
-    if list(product["strengths"]) != sorted(product["strengths"]) or not 1 <= product["usual_units"] <= product["most_units"]:
+    if (
+        list(product["strengths"]) != sorted(product["strengths"])
+        or not 1 <= product["usual_units"] <= product["most_units"]
+    ):
         raise InputError(f"Product {name}: strengths are to rise, and 1 <= usual_units <= most_units.")
     if not _are_probabilities(product["share"]):
         raise InputError(f"Product {name}: its shares are to be numbers from 0 to 1.")

@@ -10,7 +10,7 @@ import pyarrow as pa
 from ...dates import DAYS_PER_YEAR, NO_DAY, month_of, year_of
 from .draws import Draws, Flags, Numbers, Whole, choose, in_days, to_gompertz, to_truncated_normal
 from .parameters import Parameters
-from .rows import Block, build, rows_of, where, word_codes
+from .rows import build, either, rows_of, where, word_codes
 
 CONVENTIONAL, SCS, PUMP = 0, 1, 2
 SMOKING = ("current", "former", "never")
@@ -123,7 +123,7 @@ def patients_table(people: People, patient_id: pa.Array) -> pa.Table:
         np.arange(people.number),
         birth_year=year_of(people.birth),
         birth_month=month_of(people.birth),
-        sex=np.where(people.is_female, *word_codes("sex", ["female", "male"])),
+        sex=either(people.is_female, "sex", "female", "male"),
         death_date=np.where(died, people.end, NO_DAY),
     )
     return build("patients", [block], patient_id)
@@ -133,19 +133,16 @@ def observation_table(people: People, patient_id: pa.Array) -> pa.Table:
     """Return one medical and one pharmacy period per patient."""
     everyone = np.arange(people.number)
     blocks = [
-        rows_of(everyone, domain=domain, start_date=start, end_date=people.end, end_reason=people.end_reason, tie=tie)
-        for tie, (domain, start) in enumerate((("medical", people.start), ("pharmacy", people.pharmacy_start)))
+        rows_of(everyone, domain=domain, start_date=start, end_date=people.end, end_reason=people.end_reason)
+        for domain, start in (("medical", people.start), ("pharmacy", people.pharmacy_start))
     ]
-    return build("observation_periods", blocks, patient_id, tie="tie")
+    return build("observation_periods", blocks, patient_id)
 
 
 def attributes_table(people: People, p: Parameters, patient_id: pa.Array) -> pa.Table:
     """Return what describes each patient at eligibility; an attribute that was not recorded has no row."""
-    blocks = [
-        where(known, attribute=name, value=value, tie=tie)
-        for tie, (name, (value, known)) in enumerate(_attributes(people, p).items())
-    ]
-    return build("attributes", blocks, patient_id, tie="tie")
+    blocks = [where(known, attribute=name, value=value) for name, (value, known) in _attributes(people, p).items()]
+    return build("attributes", blocks, patient_id)
 
 
 _Values = tuple[tuple[Whole, tuple[str, ...]], Flags]

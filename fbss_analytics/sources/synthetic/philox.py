@@ -75,9 +75,7 @@ def purpose_words(purpose: str) -> tuple[int, int]:
     return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
 
 
-def uniform(
-    seed: int, purpose: str, patient: npt.ArrayLike, draw: npt.ArrayLike = 0
-) -> npt.NDArray[np.float64]:
+def uniform(seed: int, purpose: str, patient: npt.ArrayLike, draw: npt.ArrayLike = 0) -> npt.NDArray[np.float64]:
     """Return uniforms strictly between 0 and 1, one for each patient number and draw number (broadcast).
 
     **Definition**: the counter is (draw, patient, purpose as two words), the key the seed; the two first random words

@@ -1,4 +1,4 @@
-"""From arrays of simulated events to a table of the schema: codes, missing values, order and numbers within a patient."""
+"""From arrays of simulated events to a table of the schema: codes, missing values, order, numbers within a patient."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import pyarrow as pa
 
 from ...dates import NO_DAY, to_date32
 from .. import schema
+from ..checking import sort_table
 from .draws import Whole
 
 Block = Mapping[str, Any]
 """Rows of one table: ``patient`` (position among the patients), then columns as arrays, or one value for all rows.
 
-Missing values are `NO_DAY` among days, -1 among words, flags, texts (all as codes) and whole numbers, NaN among numbers.
+Missing values are `NO_DAY` among days, NaN among numbers, -1 among words, flags, texts (as codes) and whole numbers.
 A word may be given as text (one word for all rows) or as codes into its vocabulary; a text as text, or as a pair of
 codes and the texts they stand for.
 """
@@ -27,6 +28,12 @@ def word_codes(vocabulary: str, words: Sequence[str]) -> npt.NDArray[np.int16]:
     """Return the position of each word in its vocabulary."""
     known = schema.vocabulary(vocabulary)
     return np.array([known.index(word) for word in words], dtype=np.int16)
+
+
+def either(mask: npt.NDArray[np.bool_], vocabulary: str, yes: str, no: str) -> npt.NDArray[np.int16]:
+    """Return the code of one of two words, by a mask."""
+    first, second = word_codes(vocabulary, [yes, no])
+    return np.asarray(np.where(mask, first, second), dtype=np.int16)
 
 
 def rows_of(patient: npt.NDArray[Any], **columns: Any) -> Block:
@@ -46,9 +53,7 @@ def _subset(value: Any, rows: npt.NDArray[Any]) -> Any:
     return value[rows] if isinstance(value, np.ndarray) else value
 
 
-def build(
-    name: str, blocks: Sequence[Block], patient_id: pa.Array, *, counter: str = "", tie: str = ""
-) -> pa.Table:
+def build(name: str, blocks: Sequence[Block], patient_id: pa.Array, *, counter: str = "", tie: str = "") -> pa.Table:
     """Return a table of the schema from blocks of rows, sorted as a cohort folder is.
 
     Parameters
@@ -61,18 +66,17 @@ def build(
     counter : str
         A whole-number column to fill with 1, 2, ... in the patient's order of days.
     tie : str
-        A name in the blocks, not a column, that orders rows of one day.
+        A name in the blocks, not a column, that orders the rows of one day before they are counted.
     """
     definition = schema.table(name)
     blocks = [block for block in blocks if len(block["patient"])]
     if not blocks:
         return schema.empty(name)
     patient = np.concatenate([block["patient"] for block in blocks]).astype(np.int64)
-    days = _joined(definition.column(definition.start), blocks) if definition.start else np.zeros(len(patient), np.int64)
-    # A missing start day sorts last, as it does in Arrow.
-    keys = [patient, np.where(days == NO_DAY, np.iinfo(np.int64).max, days)]
-    keys += [_numbers(tie, blocks)] if tie else []
-    order = np.lexsort(keys[::-1])
+    order = np.arange(len(patient))
+    if counter:
+        ties = _numbers(tie, blocks) if tie else order
+        order = np.lexsort((ties, _joined(definition.column(definition.start), blocks), patient))
     columns = []
     for column in definition:
         if column.name == "patient_id":
@@ -81,7 +85,8 @@ def build(
             columns.append(pa.array(count_within(patient[order]), pa.int32()))
         else:
             columns.append(_column(column, blocks, order))
-    return pa.table(columns, schema=definition.arrow_schema)
+    table = pa.table(columns, schema=definition.arrow_schema)
+    return table if counter else sort_table(name, table)
 
 
 def count_within(patient: Whole) -> npt.NDArray[np.int32]:

@@ -42,7 +42,7 @@ def measurements_table(people: People, p: Parameters, trials: Trials, removed: W
     blocks = _baseline_rows(people, p, baseline)
     for number, name in enumerate(_MONTHS, start=1):
         blocks += _visit_rows(people, p, baseline, _visit(people, p, trials, removed, number, name))
-    return build("measurements", blocks, patient_id, tie="tie")
+    return build("measurements", blocks, patient_id)
 
 
 def _limited(name: str, value: Numbers) -> Numbers:
@@ -50,21 +50,24 @@ def _limited(name: str, value: Numbers) -> Numbers:
     step = 2.0 if name == "odi" else 1.0
     rounded = np.round(value / step, _DECIMALS.get(name, 0)) * step
     low = 13.0 if name == "bmi" else limits["minimum"]
-    return np.round(np.clip(rounded, low, limits["maximum"]), 3)
+    return np.asarray(np.round(np.clip(rounded, low, limits["maximum"]), 3), dtype=np.float64)
 
 
 def _baseline_value(people: People, p: Parameters, name: str) -> Numbers:
     mean, sd = p.pair(f"scores.{name}")
     depressed = {"phq9": 4.0, "anxiety": 3.0, "pain_catastrophizing": 4.0}.get(name, 0.0)
     shift = depressed * (people.has_depression - p.number("conditions.depression"))
-    return np.asarray(mean + shift + sd * people.draws.normal(f"baseline {name}"), dtype=np.float64)
+    loading = p.number("scores.severity") * {"eq5d": -1.0, "bmi": 0.0}.get(name, 1.0)
+    spread = loading * people.draws.normal("severity")
+    spread = spread + np.sqrt(1 - loading**2) * people.draws.normal(f"baseline {name}")
+    return np.asarray(mean + shift + sd * spread, dtype=np.float64)
 
 
 def _score(name: str, mask: Flags, day: Whole, value: Numbers) -> Block:
     code = word_codes("measure", [name])[0]
     unit = str(schema.measures()[name]["unit"])
     measure = np.full(len(mask), code)
-    return where(mask, date=day, measure=measure, value=_limited(name, value), unit=unit, source="clinic", tie=code)
+    return where(mask, date=day, measure=measure, value=_limited(name, value), unit=unit, source="clinic")
 
 
 def _baseline_rows(people: People, p: Parameters, baseline: dict[str, Numbers]) -> list[Block]:
@@ -92,7 +95,9 @@ def _visit(people: People, p: Parameters, trials: Trials, removed: Whole, number
     leg = np.where(working, trials.lasting_relief + waning, _conventional_relief(people, p, "leg", number))
     spread = p.number("scores.relief_sd") * 0.5 * draws.normal("back relief")
     difference = p.number("scores.leg_relief_scs") - p.number("scores.back_relief_scs")
-    back = np.where(working, trials.lasting_relief - difference + waning + spread, _conventional_relief(people, p, "back", number))
+    back = np.where(
+        working, trials.lasting_relief - difference + waning + spread, _conventional_relief(people, p, "back", number)
+    )
     return _Visit(name, day, came, np.clip(back, -0.5, 1), np.clip(leg, -0.5, 1), number)
 
 

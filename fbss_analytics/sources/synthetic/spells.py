@@ -21,10 +21,10 @@ _HALF_YEAR_DAYS = 182
 
 @dataclass(frozen=True, eq=False)
 class Spells:
-    """Use of opioids: ``begin`` and ``stop`` (first day without) have shape (spells, patients); the rest one per patient.
+    """Use of opioids; ``begin`` and ``stop`` (first day without) have shape (spells, patients).
 
-    ``anchor`` is the implant, or 60 days after eligibility where there is none: from then on stopping and change of dose
-    depend on how the patient is treated.
+    ``anchor`` is the implant, or 60 days after eligibility where there is none: from then on stopping and change of
+    dose depend on how the patient is treated.
     """
 
     begin: Whole
@@ -90,7 +90,7 @@ def _log_reference(people: People, p: Parameters) -> Numbers:
 def _lasting_relief(p: Parameters, trials: Trials) -> Numbers:
     """Return lasting relief against the average of those implanted, 0 without a system."""
     centred = np.clip(trials.lasting_relief, -0.3, 1.0) - p.number("scores.leg_relief_scs")
-    return np.where(trials.implant < NEVER, centred, 0.0)
+    return np.asarray(np.where(trials.implant < NEVER, centred, 0.0), dtype=np.float64)
 
 
 def _days_to_stop(people: People, p: Parameters, trials: Trials, anchor: Whole) -> Whole:
@@ -105,7 +105,9 @@ def _days_to_stop(people: People, p: Parameters, trials: Trials, anchor: Whole) 
     gabapentinoid = people.takes_gabapentinoid - p.number("therapies.drugs.gabapentinoid")
     odds = odds + p.number("opioids.stopping.gabapentinoid") * gabapentinoid
     cumulative = -np.log1p(-expit(odds))
-    cumulative = cumulative * np.where(anchor >= p.number("opioids.secular_start"), p.number("opioids.secular_stop"), 1.0)
+    cumulative = cumulative * np.where(
+        anchor >= p.number("opioids.secular_start"), p.number("opioids.secular_stop"), 1.0
+    )
     threshold = people.draws.exponential("stop")
     early = _STOP_HORIZON_DAYS * (threshold / cumulative) ** (1 / p.number("opioids.stopping.shape"))
     late = _STOP_HORIZON_DAYS + (threshold - cumulative) / max(p.number("opioids.stopping.late"), 1e-12) * DAYS_PER_YEAR
@@ -118,7 +120,7 @@ def _rise(people: People, p: Parameters) -> Numbers:
     u, size = people.draws.uniform("change before"), people.draws.exponential("size of change before")
     up, down = p.number("opioids.rise_share"), p.number("opioids.fall_share")
     rise, fall = p.number("opioids.rise_log_scale") * size, -p.number("opioids.fall_log_scale") * size
-    return np.clip(np.select([u < up, u < up + down], [rise, fall], 0.0), -1.5, 2.0)
+    return np.asarray(np.clip(np.select([u < up, u < up + down], [rise, fall], 0.0), -1.5, 2.0), dtype=np.float64)
 
 
 def _change(people: People, p: Parameters, trials: Trials) -> Numbers:
@@ -127,6 +129,7 @@ def _change(people: People, p: Parameters, trials: Trials) -> Numbers:
     mean = np.where(implanted, p.number("opioids.change.scs_mean"), p.number("opioids.change.conventional_mean"))
     mean = mean + p.number("opioids.change.log_dose") * _log_reference(people, p)
     mean = mean + p.number("opioids.change.relief") * _lasting_relief(p, trials)
-    change = mean + p.number("opioids.change.sd") * people.draws.normal("change after")
+    spread = np.where(implanted, p.number("opioids.change.scs_sd"), p.number("opioids.change.conventional_sd"))
+    change = mean + spread * people.draws.normal("change after")
     stable = people.draws.below("stable", p.number("opioids.change.stable_share"))
     return np.where(stable, 0.0, np.clip(change, -2.5, 1.5))

@@ -13,12 +13,13 @@ from ...dates import DAYS_PER_YEAR
 from .draws import NEVER, Draws, Flags, Whole, in_days, to_counts
 from .parameters import Parameters
 from .people import People
-from .rows import build, count_within, rows_of, word_codes
+from .rows import build, count_within, either, rows_of, word_codes
 
 _LEVELS = (
     ("L5-S1", 1, 0.40), ("L4-L5", 1, 0.42), ("L3-L4", 1, 0.13), ("L2-L3", 1, 0.05),
     ("L4-L5;L5-S1", 2, 0.70), ("L3-L4;L4-L5", 2, 0.30), ("L3-L4;L4-L5;L5-S1", 3, 1.0),
 )  # fmt: skip
+_TO_SACRUM = [place for place, (text, _, _) in enumerate(_LEVELS) if "S1" in text]
 _FUSIONS = ("fusion", "decompression_fusion")
 _INDICATIONS: Mapping[str, Mapping[str, float]] = {
     "discectomy": {"disc_herniation": 1.0},
@@ -77,7 +78,9 @@ def _before(people: People, p: Parameters, most: int) -> Whole:
     earliest = people.birth + int(_FIRST_AGE * DAYS_PER_YEAR)
     spread = np.exp(p.number("surgeries.last_gap_sigma") * draws.normal("last operation"))
     gap = 180 + np.floor(p.number("surgeries.last_gap_median_days") * spread).astype(np.int64)
-    gap = np.where(draws.below("recent operation", p.number("surgeries.recent")), draws.days("recent gap", (60, 179)), gap)
+    gap = np.where(
+        draws.below("recent operation", p.number("surgeries.recent")), draws.days("recent gap", (60, 179)), gap
+    )
     days = np.full((most, people.number), NEVER)
     days[0] = np.maximum(people.eligible - gap, earliest)
     for k in range(1, most):
@@ -99,13 +102,17 @@ def _after(people: People, p: Parameters) -> Whole:
     return days
 
 
-def surgery_tables(people: People, p: Parameters, operations: Operations, patient_id: pa.Array) -> tuple[pa.Table, pa.Table]:
+def surgery_tables(
+    people: People, p: Parameters, operations: Operations, patient_id: pa.Array
+) -> tuple[pa.Table, pa.Table]:
     """Return the surgeries and the stays tables."""
     draws, position = people.draws.take(operations.patient), operations.position
     names, procedure = _procedure(draws, p, operations)
     fusion = np.isin(procedure, [names.index(name) for name in _FUSIONS])
     inpatient = draws.below(
-        "inpatient", np.where(fusion, p.number("surgeries.inpatient_fusion"), p.number("surgeries.inpatient_other")), position
+        "inpatient",
+        np.where(fusion, p.number("surgeries.inpatient_fusion"), p.number("surgeries.inpatient_other")),
+        position,
     )
     observed = operations.day >= people.start[operations.patient]
     stay = _stay_numbers(operations.patient, inpatient & observed)
@@ -116,7 +123,7 @@ def surgery_tables(people: People, p: Parameters, operations: Operations, patien
         stay_id=stay,
         procedure=word_codes("procedure", names)[procedure],
         approach=_approach(draws, position, fusion),
-        region=np.where(np.isin(levels, (0, 4, 6)), *word_codes("region", ["lumbosacral", "lumbar"])),
+        region=either(np.isin(levels, _TO_SACRUM), "region", "lumbosacral", "lumbar"),
         levels=(levels, tuple(text for text, _, _ in _LEVELS)),
         levels_n=np.array([n for _, n, _ in _LEVELS])[levels],
         side=_side(draws, position, procedure == names.index("discectomy")),
@@ -124,9 +131,9 @@ def surgery_tables(people: People, p: Parameters, operations: Operations, patien
         indication=_indication(draws, position, names, procedure),
         reason=_reason(draws, p, operations),
         staged=0,
-        setting=np.where(inpatient, *word_codes("setting", ["inpatient", "outpatient"])),
+        setting=either(inpatient, "setting", "inpatient", "outpatient"),
         asa=draws.choice("asa", _ASA, position) + 1,
-        date_precision=np.where(operations.is_known_to_month, *word_codes("date_precision", ["month", "day"])),
+        date_precision=either(operations.is_known_to_month, "date_precision", "month", "day"),
     )
     surgeries = build("surgeries", [block], patient_id, counter="surgery_id")
     return surgeries, _stays(people, operations, stay, fusion, draws, patient_id)
@@ -153,13 +160,12 @@ def _levels(draws: Draws, p: Parameters, position: Whole) -> Whole:
 def _approach(draws: Draws, position: Whole, fusion: Flags) -> npt.NDArray[np.int16]:
     of_fusion = word_codes("approach", list(_FUSION_APPROACH))[draws.choice("approach", _FUSION_APPROACH, position)]
     of_other = word_codes("approach", list(_OTHER_APPROACH))[draws.choice("approach", _OTHER_APPROACH, position)]
-    return np.where(fusion, of_fusion, of_other)
+    return np.where(fusion, of_fusion, of_other).astype(np.int16)
 
 
 def _side(draws: Draws, position: Whole, discectomy: Flags) -> npt.NDArray[np.int16]:
-    left, right, midline = word_codes("side", ["left", "right", "midline"])
-    one_side = np.where(draws.below("side", 0.5, position), left, right)
-    return np.where(discectomy, one_side, midline)
+    one_side = either(draws.below("side", 0.5, position), "side", "left", "right")
+    return np.where(discectomy, one_side, word_codes("side", ["midline"])[0]).astype(np.int16)
 
 
 def _indication(draws: Draws, position: Whole, names: list[str], procedure: Whole) -> npt.NDArray[np.int16]:
@@ -188,7 +194,9 @@ def _stays(
     people: People, operations: Operations, stay: Whole, fusion: Flags, draws: Draws, patient_id: pa.Array
 ) -> pa.Table:
     has_stay = stay != -1
-    length = np.where(fusion, draws.days("stay", (2, 6), operations.position), draws.days("stay", (1, 3), operations.position))
+    length = np.where(
+        fusion, draws.days("stay", (2, 6), operations.position), draws.days("stay", (1, 3), operations.position)
+    )
     discharge = np.minimum(operations.day + length, people.end[operations.patient])
     block = rows_of(
         operations.patient[has_stay],

@@ -36,7 +36,9 @@ def make_trials(people: People, p: Parameters) -> Trials:
     is_ended = is_started & (end <= people.end)
     spread = draws.normal("trial relief")
     relief = _percent_relief(people, p, spread)
-    above = np.where(relief >= p.number("trial.threshold"), p.number("trial.success_above"), p.number("trial.success_below"))
+    above = np.where(
+        relief >= p.number("trial.threshold"), p.number("trial.success_above"), p.number("trial.success_below")
+    )
     success = draws.below("trial success", above)
     goes_on = draws.below("implant after success", p.number("trial.implant_after_success"))
     return Trials(

@@ -1,0 +1,50 @@
+"""The public names are those users learned, each is documented, and the printed example runs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import fbss_analytics as fbss
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+
+
+def test_the_public_names_are_the_recorded_ones() -> None:
+    recorded = (HERE / "golden" / "api.txt").read_text(encoding="utf-8").split()
+    assert sorted(set(fbss.__all__) - {"__version__"}) == recorded
+
+
+@pytest.mark.parametrize("name", [name for name in fbss.__all__ if name != "__version__"])
+def test_every_public_name_says_what_it_is(name: str) -> None:
+    thing = getattr(fbss, name)
+    text = inspect.getdoc(thing)
+    assert text
+    assert text.splitlines()[0].endswith(".")
+    if inspect.isfunction(thing):
+        assert "Definition" in text or name in ("simulate", "versions", "use_theme"), (
+            "a definition stands in the docstring"
+        )
+
+
+def test_an_unknown_name_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = fbss.nothing
+    assert dir(fbss) == fbss.__all__
+
+
+@pytest.mark.skipif(not README.exists(), reason="README.md is not beside the tests")
+def test_the_printed_example_runs_as_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    found = re.search(r"<!-- example -->\n```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert found
+    exec(compile(found[1], "README.md", "exec"), {})
+    said = capsys.readouterr().out
+    assert "patients in synthetic neuromodulation" in said
+    assert "HR" in said
+    import matplotlib.pyplot as plt
+
+    plt.close("all")

@@ -1,0 +1,117 @@
+"""The fbss command: what it prints, and with which code it exits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from small_study import small_study, write_notebook
+
+from fbss_analytics import __version__, cli
+
+
+@pytest.fixture(autouse=True)
+def _warnings_as_they_were() -> object:
+    kept = warnings.formatwarning
+    yield
+    warnings.formatwarning = kept
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_study(tmp_path_factory.mktemp("cli"))
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["version"]) == cli.DONE
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--help"])
+    assert stopped.value.code == cli.DONE
+    text = capsys.readouterr().out
+    assert all(
+        word in text for word in ("run", "status", "check", "simulate", "import", "lab", "version", "exit codes")
+    )
+
+
+def test_wrong_use_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["simulate", "neuromodulation", "folder", "--patients", "10"])
+    assert stopped.value.code == cli.WRONG_USE
+    assert "--seed" in capsys.readouterr().err
+    assert cli.main(["run", "--study", "no_such.toml"]) == cli.WRONG_USE
+    assert capsys.readouterr().err == "fbss: There is no study file no_such.toml; type fbss run --study FILE.\n"
+
+
+def test_simulate_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(tmp_path / "cohort")
+    assert cli.main(["simulate", "neuromodulation", folder, "--patients", "60", "--seed", "3"]) == cli.DONE
+    assert "60 patients" in capsys.readouterr().out
+    assert cli.main(["check", folder]) == cli.DONE
+    assert "Every row was accepted." in capsys.readouterr().out
+    assert cli.main(["simulate", "neuromodulaton", folder, "--patients", "60", "--seed", "3"]) == cli.WRONG_USE
+    assert "Did you mean 'neuromodulation'?" in capsys.readouterr().err
+
+
+def test_check_lists_rows_set_aside_and_exits_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "patients.csv").write_text("patient_id,sex\nSECRET-1,female\nSECRET-2,femle\n", encoding="utf-8")
+    with pytest.warns(match="Rows were set aside"):
+        assert cli.main(["check", str(tmp_path)]) == cli.FAULT
+    said = capsys.readouterr()
+    assert "quarantined" in said.out
+    assert "R03" in said.out
+    assert "SECRET" not in said.out + said.err
+
+
+def test_a_fault_of_the_data_exits_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", str(tmp_path)]) == cli.FAULT
+    assert "holds no CSV or Parquet file" in capsys.readouterr().err
+
+
+def test_run_status_and_check_of_a_study(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", "--study", str(study)]) == cli.DONE
+    assert "a_good" in (said := capsys.readouterr().out)
+    assert "stale: it has not run yet" in said
+    assert cli.main(["run", "--study", str(study)]) == cli.DONE
+    assert "1 run" in capsys.readouterr().out
+    assert cli.main(["status", "--study", str(study)]) == cli.DONE
+    assert "up to date" in capsys.readouterr().out
+    assert cli.main(["check", "--study", str(study)]) == cli.DONE
+    write_notebook(study.parent / "notebooks", "b_fails", ["1 / 0"])
+    assert cli.main(["run", "--study", str(study)]) == cli.FAULT
+    assert "b_fails: ZeroDivisionError in a cell" in capsys.readouterr().out
+
+
+def test_lab_opens_the_notebooks_of_the_study(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _, words: called.append(words))
+    monkeypatch.setenv("FBSS_STUDY", "")
+    with pytest.raises(TypeError):  # execv never returns; here it does, with no exit code.
+        int(cli.main(["lab", "--study", str(study)]))  # type: ignore[call-overload]
+    assert called[0][-2:] == ["--notebook-dir", str(study.parent / "notebooks")]
+    assert os.environ["FBSS_STUDY"] == str(study)
+
+
+def test_an_interrupt_says_that_the_last_results_stand(
+    study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fbss_analytics.study.run.run_study", interrupted)
+    assert cli.main(["run", "--study", str(study)]) == 130
+    assert "the last good results are as they were" in capsys.readouterr().err
+
+
+def test_python_m_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "fbss_analytics", "version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{__version__}\n"

@@ -1,0 +1,92 @@
+"""The committed notebooks: executed again they give what is committed, and they keep to the house style."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fbss_analytics.study import open_study
+from fbss_analytics.study.run import run_study
+
+ROOT = Path(__file__).parents[1]
+COPIED = ("study.toml", "pyproject.toml", "requirements.lock", "notebooks", "data/synthetic")
+if not (ROOT / "study.toml").exists():
+    pytest.skip("the notebooks stand in the repository", allow_module_level=True)
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def again(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository's study, run again in a folder of its own."""
+    root = tmp_path_factory.mktemp("again")
+    for name in COPIED:
+        source, target = ROOT / name, root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
+    summary = run_study(open_study(root / "study.toml"), force=True, progress=io.StringIO())
+    assert not summary.has_failed, str(summary)
+    return root
+
+
+def test_executed_again_the_notebooks_give_the_committed_outputs(again: Path) -> None:
+    if not open_study(ROOT / "study.toml").on_recorded_python:
+        pytest.skip("bytes are promised under the recorded Python only; the numbers are compared below")
+    for notebook in NOTEBOOKS:
+        assert (again / "notebooks" / notebook.name).read_bytes() == notebook.read_bytes(), notebook.name
+    committed = sorted(p for p in (ROOT / "reports" / "synthetic").rglob("*") if p.is_file())
+    assert len(committed) > 10
+    for file in committed:
+        here = again / file.relative_to(ROOT)
+        assert here.read_bytes() == file.read_bytes(), file.relative_to(ROOT).as_posix()
+
+
+def test_executed_again_the_numbers_agree_to_six_digits(again: Path) -> None:
+    run = open_study(again / "study.toml").run_name
+    ours = json.loads((again / "reports" / run / "results.json").read_text(encoding="utf-8"))
+    committed = json.loads((ROOT / "reports" / "synthetic" / "results.json").read_text(encoding="utf-8"))
+    compared = _compare(ours, committed)
+    assert compared > 100
+
+
+def _compare(ours: Any, theirs: Any) -> int:
+    if isinstance(ours, dict):
+        assert ours.keys() == theirs.keys()
+        return sum(_compare(ours[key], theirs[key]) for key in ours)
+    if isinstance(ours, list):
+        assert len(ours) == len(theirs)
+        return sum(_compare(a, b) for a, b in zip(ours, theirs, strict=True))
+    if isinstance(ours, float):
+        # Both sides are rounded to six digits, so they may differ by one in the sixth.
+        assert ours == pytest.approx(theirs, rel=2e-6, abs=1e-12)
+        return 1
+    assert ours == theirs
+    return 0
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_prose_and_short_cells(notebook: Path) -> None:
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    code = ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
+    prose = ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "markdown"]
+    assert all(cell["outputs"] or not _shows(text) for cell, text in _code(content)), "committed with outputs"
+    for text in code:
+        assert not re.search(r"^\s*(def|class|while)\b|^for ", text, flags=re.MULTILINE)
+        assert "/" not in re.sub(r"https?://\S+", "", text), "no path in a notebook"
+    assert re.match(r"# .*\?", prose[0]), "a question as title"
+    assert any("## Limits" in text for text in prose)
+    assert "version" not in content["metadata"].get("language_info", {})
+
+
+def _code(content: Any) -> list[tuple[Any, str]]:
+    return [(cell, "".join(cell["source"])) for cell in content["cells"] if cell["cell_type"] == "code"]
+
+
+def _shows(text: str) -> bool:
+    last = text.strip().splitlines()[-1]
+    return last.startswith(("print(", "table", "fbss.table"))
