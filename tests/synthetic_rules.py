@@ -14,7 +14,7 @@ from fbss_analytics.sources.checking import sort_table
 
 DRUGS = {"acetaminophen", "nsaid", "gabapentinoid", "snri", "tca", "muscle_relaxant", "benzodiazepine"}
 IN_DOMAIN = {"conditions": "medical", "measurements": "medical", "stays": "medical", "device_events": "medical",
-             "dispensings": "pharmacy"}  # fmt: skip
+             "intrathecal_doses": "medical", "dispensings": "pharmacy"}  # fmt: skip
 
 
 def frame(tables: Mapping[str, pa.Table], name: str) -> pd.DataFrame:
@@ -47,12 +47,19 @@ def assert_conforms(tables: Mapping[str, pa.Table]) -> None:
             assert values.null_count == 0 or not column.required, column.name
 
 
-def assert_plausible(tables: Mapping[str, pa.Table]) -> None:
-    """Every rule about time, devices and supplies holds."""
+def assert_plausible(tables: Mapping[str, pa.Table], scenario: str = "neuromodulation") -> None:
+    """Every rule about time, devices and supplies holds, and those about the operations of a scenario."""
     assert_in_time(tables)
-    assert_devices(frame(tables, "device_events"))
+    events = frame(tables, "device_events")
+    assert_devices(events[events.device == "scs"], "generator")
+    assert_devices(events[events.device == "intrathecal_pump"], "pump")
+    assert_pumps(events[events.device == "intrathecal_pump"], frame(tables, "intrathecal_doses"))
     assert_supplies(frame(tables, "dispensings"))
-    assert_surgical_past(tables)
+    assert_operation_rows(frame(tables, "surgeries"), frame(tables, "stays"))
+    if scenario == "surgical":
+        assert_surgical_course(tables)
+    else:
+        assert_surgical_past(tables)
 
 
 def assert_in_time(tables: Mapping[str, pa.Table]) -> None:
@@ -85,14 +92,18 @@ def assert_in_time(tables: Mapping[str, pa.Table]) -> None:
             assert (rows[start] >= begin).all(), name
 
 
-def assert_devices(events: pd.DataFrame) -> None:
+def assert_devices(events: pd.DataFrame, main: str = "generator") -> None:
     """Trial, then implant, then what happens to a system, then at most one removal, then the next system."""
-    trials = events[events.event.isin(["trial_start", "trial_end"])].pivot(
-        index="patient_id", columns="event", values="date"
+    if events.empty:
+        return
+    trials = (
+        events[events.event.isin(["trial_start", "trial_end"])]
+        .pivot(index="patient_id", columns="event", values="date")
+        .reindex(columns=["trial_start", "trial_end"])
     )
     assert not (trials.trial_end < trials.trial_start).any()
     successful = set(events.patient_id[events.trial_success == True])  # noqa: E712 - the column holds missing values
-    generators = events[events.component == "generator"]
+    generators = events[events.component == main]
     system = ["patient_id", "system_id"]
     implants = generators[generators.event == "implant"].set_index(system).date
     assert implants.index.is_unique
@@ -118,6 +129,31 @@ def assert_devices(events: pd.DataFrame) -> None:
     assert not generators[generators.event.isin(["implant", "explant"])].duplicated([*system, "date"]).any()
 
 
+def assert_pumps(events: pd.DataFrame, doses: pd.DataFrame) -> None:
+    """Doses lie within the life of their pump, begin at its implant and stay within bounds; end of life is planned."""
+    system = ["patient_id", "system_id"]
+    pumps = events[events.component == "pump"]
+    implant = pumps[pumps.event == "implant"].set_index(system).date
+    removed = pumps[pumps.event == "explant"].set_index(system).date
+    dosed = doses.set_index(system)
+    assert (dosed.date >= implant.reindex(dosed.index)).all()
+    assert not (dosed.date >= removed.reindex(dosed.index)).any()
+    assert (dosed.groupby(system).date.min() == implant.reindex(dosed.groupby(system).date.min().index)).all()
+    assert set(map(tuple, dosed.index)) == set(map(tuple, implant.index))
+    assert not doses.duplicated([*system, "date", "ingredient"]).any()
+    in_mcg = doses.ingredient.isin(["fentanyl", "sufentanil", "ziconotide"])
+    assert ((doses.unit == "mcg") == in_mcg).all()
+    assert doses.dose_per_day.gt(0).all()
+    assert doses.dose_per_day[~in_mcg].le(25).all()
+    changed = doses.sort_values([*system, "ingredient", "date"])
+    assert (changed.groupby([*system, "ingredient"]).dose_per_day.diff() != 0).all()
+    ended = events[events.event.isin(["replace", "explant"])]
+    assert (ended.planned.astype(bool) == (ended.reason == "battery_end_of_life")).all()
+    refills = pumps[pumps.event == "refill"].sort_values([*system, "date"])
+    gaps = refills.groupby(system).date.diff().dropna()
+    assert gaps.between(30, 183).all()
+
+
 def assert_supplies(fills: pd.DataFrame) -> None:
     """Fills are numbered, last 1 to 100 days, and their units fit their form."""
     assert fills.days_supply.between(1, 100).all()
@@ -138,17 +174,52 @@ def assert_supplies(fills: pd.DataFrame) -> None:
     assert a_day.between(1, 12).all()
 
 
-def assert_surgical_past(tables: Mapping[str, pa.Table]) -> None:
-    """Everyone has FBSS, recorded after a lumbar operation; operations are numbered and their stays exist."""
-    surgeries, stays = frame(tables, "surgeries"), frame(tables, "stays")
-    fbss = frame(tables, "conditions").query("condition == 'fbss'").set_index("patient_id").date
-    assert set(fbss.index) == set(frame(tables, "patients").patient_id)
-    first = surgeries.groupby("patient_id").date.min()
-    assert (first.loc[fbss.index] < fbss).all()
+def assert_operation_rows(surgeries: pd.DataFrame, stays: pd.DataFrame) -> None:
+    """Operations are numbered, the first is the index, levels add up, and stays hold the operations they belong to."""
+    staged = surgeries.staged.astype(bool)
     assert (surgeries.surgery_id == surgeries.groupby("patient_id").cumcount() + 1).all()
-    assert ((surgeries.reason == "index") == (surgeries.surgery_id == 1)).all()
-    assert (surgeries.levels.str.count(";") + 1 == surgeries.levels_n).all()
+    assert ((surgeries.reason == "index") == (surgeries.surgery_id == 1))[~staged].all()
+    listed = surgeries[surgeries.levels.notna()]
+    assert (listed.levels.str.count(";") + 1 == listed.levels_n).all()
     with_stay = surgeries[surgeries.stay_id.notna()]
     assert (with_stay.setting == "inpatient").all()
     joined = with_stay.merge(stays, on=["patient_id", "stay_id"], how="outer")
-    assert (joined.date == joined.admit_date).all()
+    assert (joined.date >= joined.admit_date).all()
+    assert (joined.date <= joined.discharge_date).all()
+    assert (joined.date == joined.admit_date)[~joined.staged.astype(bool)].all()
+    ordered = stays.sort_values(["patient_id", "admit_date"])
+    assert not (ordered.groupby("patient_id").admit_date.shift(-1) < ordered.discharge_date).any()
+
+
+def assert_surgical_course(tables: Mapping[str, pa.Table]) -> None:
+    """Everyone is operated on in observation; second sittings, FBSS and adjacent segments follow their origin."""
+    surgeries = frame(tables, "surgeries")
+    start = frame(tables, "observation_periods").query("domain == 'medical'").set_index("patient_id").start_date
+    seen = surgeries[surgeries.date >= surgeries.patient_id.map(start)]
+    assert set(seen.patient_id) == set(start.index)
+    before = surgeries.groupby("patient_id")[["date", "reason", "procedure"]].shift()
+    staged = surgeries.staged.astype(bool)
+    assert (surgeries.date - before.date)[staged].between(2, 8).all()
+    assert (surgeries.reason == before.reason)[staged].all()
+    assert surgeries.procedure[staged].isin(["fusion"]).all()
+    assert not surgeries[~staged].duplicated(["patient_id", "date"]).any()
+    conditions = frame(tables, "conditions")
+    first = surgeries.groupby("patient_id").date.min()
+    fbss = conditions.query("condition == 'fbss'").set_index("patient_id").date
+    assert fbss.index.is_unique
+    assert (fbss >= first.reindex(fbss.index) + 40).all()
+    fused = surgeries[surgeries.procedure.isin(["fusion", "decompression_fusion"])].groupby("patient_id").date.min()
+    adjacent = conditions.query("condition == 'adjacent_segment_disease'").set_index("patient_id").date
+    assert (adjacent > fused.reindex(adjacent.index)).all()
+    for_it = seen[(seen.reason == "asd") & ~seen.staged.astype(bool)]
+    assert (for_it.date > for_it.patient_id.map(adjacent)).all()
+    devices = frame(tables, "device_events")
+    assert (devices.date > devices.patient_id.map(fbss)).all()
+
+
+def assert_surgical_past(tables: Mapping[str, pa.Table]) -> None:
+    """Everyone has FBSS, recorded after a lumbar operation."""
+    fbss = frame(tables, "conditions").query("condition == 'fbss'").set_index("patient_id").date
+    assert set(fbss.index) == set(frame(tables, "patients").patient_id)
+    first = frame(tables, "surgeries").groupby("patient_id").date.min()
+    assert (first.loc[fbss.index] < fbss).all()

@@ -137,7 +137,7 @@ NAMED = {"definition": None, "within_days": None, "clock": None}
         ("explant", {"definition": "left out"}, ("needs definition=", "any_removal", "without_replacement")),
         ("explant", {"definition": "without_replacment"}, ("Did you mean 'without_replacement'?",)),
         ("explant", {"clock": "left out"}, ("needs clock=", 'clock="therapy"')),
-        ("explant", {"clock": "system"}, ("clock='system'", "Known: therapy.")),
+        ("explant", {"clock": "patient"}, ("clock='patient'", "Known: component, system, therapy.")),
         ("explant", {"within_days": "left out"}, ("needs within_days=", "within_days=90")),
         ("explant", {"within_days": -1}, ("needs within_days=, 0 or more",)),
         ("explant", {"definition": "any_removal"}, ("'any_removal' takes no within_days=", "leave it out")),

@@ -18,7 +18,8 @@ from fbss_analytics.literature import published_interval, wilson_interval
 EVIDENCE = Path(__file__).resolve().parents[2] / "shared" / "evidence" / "published_figures.csv"
 GOOD_ADDRESS = re.compile(
     r"https://(doi\.org/10\.\d{4,}/\S+|pubmed\.ncbi\.nlm\.nih\.gov/\d+/|pmc\.ncbi\.nlm\.nih\.gov/articles/PMC\d+/"
-    r"|rapm\.bmj\.com/\S+|www\.cns\.org/\S+)"
+    r"|rapm\.bmj\.com/\S+|www\.cns\.org/\S+|josr-online\.biomedcentral\.com/\S+|www\.ijssurgery\.com/\S+"
+    r"|www\.e-neurospine\.org/\S+|synapse\.koreamed\.org/\S+|www\.e-ajp\.org/\S+|ajpps\.org/\S+)"
 )
 
 
@@ -71,15 +72,17 @@ def test_every_row_has_a_number_and_an_address_of_its_source() -> None:
     figures = fbss.published_figures()
     assert figures["estimate"].notna().all()
     assert figures["address"].map(lambda address: bool(GOOD_ADDRESS.fullmatch(address))).all()
-    assert set(figures["topic"]) == {"scs_explant"}
+    assert {"scs_explant", "scs_opioid", "itdd_opioid", "itdd_other", "reoperation", "fbss_incidence",
+            "satisfaction"} <= set(figures["topic"])  # fmt: skip
     assert not figures.duplicated().any()
 
 
 def test_compared_rows_say_what_they_are_compared_with() -> None:
     figures = fbss.published_figures()
     compared = figures[figures["outcome"] != ""]
-    assert set(compared["cause"]) == {"any", "inadequate_relief"}
-    assert set(compared["statistic"]) == {"risk", "survival", "fraction", "rate"}
+    assert set(compared["cause"]) == {"any", "inadequate_relief", "acute_complication"}
+    assert set(compared["statistic"]) == {"risk", "survival", "fraction", "rate", "share", "proportion"}
+    assert (compared["confidence"] != "secondary").all()
     assert compared["estimate"].between(0, 1).all()
     rest = figures[figures["outcome"] == ""]
     assert (rest[["cause", "method", "indication"]] == "").all().all()
@@ -210,7 +213,7 @@ def test_a_group_is_chosen_by_name() -> None:
 def test_wrong_arguments_are_told_what_to_do() -> None:
     with pytest.raises(InputError, match="at least one curve"):
         fbss.compare_with_published()
-    with pytest.raises(InputError, match="Two curves answer 'event'"):
+    with pytest.raises(InputError, match="Two results answer 'event'"):
         fbss.compare_with_published(risk(), survival())
     with pytest.raises(InputError, match="kind 'effect' has no published counterpart"):
         fbss.compare_with_published(fbss.estimate_effect_curve(fit(), term="age_years", reference=50))
@@ -243,3 +246,73 @@ def test_the_comparison_is_frozen_and_shows_itself() -> None:
     assert "Gatzinsky 2024" in page
     assert "all indications" in page
     assert len(cohort()) == 400
+
+
+def test_reoperations_stand_beside_the_korean_cohorts() -> None:
+    curve = curve_of([0, 365, 1825, 3650], [0, 0.05, 0.12, 0.2], outcome="reoperation")
+    frame = fbss.compare_with_published(curve, topic="reoperation").frame
+    kim = row_of(frame, "kim_ch2019", 60)
+    assert (kim["published"], kim["ours"]) == pytest.approx((0.11, 0.12))
+    assert "after disc surgery" in kim["comparable_note"]
+    assert "Kaplan-Meier" not in kim["comparable_note"]
+    jung = row_of(frame, "jung2020", 120)
+    assert jung["published"] == pytest.approx(0.184)
+    asd = fbss.compare_with_published(curve, topic="reoperation", outcome="asd_reoperation").frame
+    rate = asd[asd["statistic"] == "rate"].iloc[0]
+    assert (rate["study_key"], rate["published"]) == ("sears2011", 0.025)
+
+
+def test_a_state_stands_beside_what_the_papers_call_elimination() -> None:
+    intervals = pd.DataFrame(
+        {"row": [i // 2 for i in range(100)], "start_day": [0, 20] * 50, "stop_day": [20, 400] * 50,
+         "state": ["on pump, using", "on pump, free", "on pump, using", "on pump, using"] * 25}
+    )  # fmt: skip
+    curve = fbss.estimate_state_occupancy(intervals)
+    match = {"any": "on pump, free"}
+    frame = fbss.compare_with_published(curve, topic="itdd_opioid", match=match).frame
+    caraway = row_of(frame, "caraway2015", 12, "share")
+    assert (caraway["published"], caraway["ours"]) == pytest.approx((0.84, 0.5))
+    assert "among those remaining" in caraway["comparable_note"]
+    assert "ours is of everyone from day 0" in caraway["comparable_note"]
+    assert row_of(frame, "hatheway2019", 13, "share")["published"] == pytest.approx(0.433)
+    with pytest.raises(InputError, match="Did you mean 'on pump, free'"):
+        fbss.compare_with_published(curve, topic="itdd_opioid", match={"any": "on pump free"})
+    with pytest.raises(InputError, match="match='all' is not known"):
+        fbss.compare_with_published(curve, topic="itdd_opioid", match={"all": "on pump, free"})
+
+
+def test_shares_in_a_frame_are_compared_at_their_day() -> None:
+    shares = pd.DataFrame({"horizon_days": [365.0], "estimate": [0.3], "std_error": [0.02]})
+    beside = fbss.compare_with_published(shares, topic="satisfaction")
+    mssic = row_of(beside.frame, "mssic2020", 12, "share")
+    assert mssic["difference"] == pytest.approx(0.08)
+    assert mssic["z"] == pytest.approx(0.08 / math.hypot(math.sqrt(0.22 * 0.78 / 5390), 0.02))
+    trial = fbss.compare_with_published(shares.assign(horizon_days=np.nan), topic="scs_trial").frame
+    assert trial["ours"].eq(0.3).all()
+    late = fbss.compare_with_published(shares.assign(horizon_days=400.0), topic="satisfaction").frame
+    assert late["ours"].isna().all()
+    assert "not estimated for that day" in late["comparable_note"].iloc[0]
+    onset = fbss.compare_with_published(shares, topic="fbss_incidence").frame
+    assert "without the length of follow-up" in " ".join(onset["comparable_note"])
+
+
+def test_wrong_shares_are_told() -> None:
+    with pytest.raises(InputError, match="between 0 and 1"):
+        fbss.compare_with_published(pd.DataFrame({"horizon_days": [365], "estimate": [30]}), topic="satisfaction")
+    with pytest.raises(InputError, match="needs the column 'estimate'"):
+        fbss.compare_with_published(pd.DataFrame({"horizon_days": [365]}), topic="satisfaction")
+    shares = pd.DataFrame({"horizon_days": [365.0, 730.0], "estimate": [0.3, 0.3]})
+    rates = fbss.compare_with_published(shares, topic="reoperation", outcome="asd_reoperation").frame
+    assert "a rate needs" in rates.loc[rates["statistic"] == "rate", "comparable_note"].item()
+    trial = fbss.compare_with_published(shares, topic="scs_trial").frame
+    assert "belongs to no day" in trial["comparable_note"].iloc[0]
+
+
+@pytest.mark.parametrize("topic", ["scs_opioid", "itdd_other", "reoperation", "fbss_incidence"])
+def test_tables_and_figures_of_every_question(topic: str) -> None:
+    curve = curve_of([0, 365, 730, 1825], [0, 0.1, 0.2, 0.3])
+    beside = fbss.compare_with_published(curve, topic=topic)
+    table = fbss.table_comparison(beside)
+    assert len(table.frame) == len(beside.frame)
+    if beside.frame["ours"].notna().any():
+        assert fbss.plot_comparison(beside).get_xlim()[0] == 0

@@ -17,7 +17,9 @@ from synthetic_rules import (
     assert_conforms,
     assert_devices,
     assert_in_time,
+    assert_operation_rows,
     assert_plausible,
+    assert_pumps,
     assert_supplies,
     frame,
 )
@@ -28,6 +30,7 @@ from fbss_analytics.sources.checking import RawTable, check_tables
 from fbss_analytics.sources.files import read_tables
 from fbss_analytics.sources.synthetic import assemble, simulate
 from fbss_analytics.sources.synthetic.draws import (
+    NEVER,
     Draws,
     choose,
     to_counts,
@@ -38,10 +41,18 @@ from fbss_analytics.sources.synthetic.draws import (
 )
 from fbss_analytics.sources.synthetic.explants import log_hazard_ratio
 from fbss_analytics.sources.synthetic.fills import _Catalogue, _dispensed
-from fbss_analytics.sources.synthetic.parameters import load_parameters, parse_parameters
+from fbss_analytics.sources.synthetic.parameters import (
+    SCENARIOS,
+    load_parameters,
+    parse_parameters,
+    scenario_content,
+)
 from fbss_analytics.sources.synthetic.people import make_people
 from fbss_analytics.sources.synthetic.philox import philox4x32, purpose_words, uniform
-from fbss_analytics.sources.synthetic.rows import build, rows_of
+from fbss_analytics.sources.synthetic.pump_trials import make_pump_trials
+from fbss_analytics.sources.synthetic.reoperations import early_log_ratio, late_log_ratio, make_reoperations
+from fbss_analytics.sources.synthetic.rows import build, rows_of, word_codes
+from fbss_analytics.sources.synthetic.surgical_people import make_candidates
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +133,7 @@ def test_inverse_distribution_functions_are_inverse():
 
 
 def test_every_table_is_as_the_schema_says_and_passes_every_row_rule(cohort):
-    assert set(cohort.tables) == set(schema.TABLES) - {"intrathecal_doses"}
+    assert set(cohort.tables) == set(schema.TABLES)
     assert all(count > 0 for count in cohort.counts.values())
     assert_conforms(cohort.tables)
     checked = check_tables({name: RawTable(table, name) for name, table in cohort.tables.items()})
@@ -151,7 +162,7 @@ def _later(rows, days):
 )
 def test_the_device_rules_notice_a_planted_fault(cohort, plant):
     with pytest.raises(AssertionError):
-        assert_devices(plant(frame(cohort.tables, "device_events")))
+        assert_devices(plant(frame(cohort.tables, "device_events").query("device == 'scs'")))
 
 
 @pytest.mark.parametrize(
@@ -205,18 +216,157 @@ def test_another_seed_gives_other_patients(cohort):
     assert other.tables["patients"]["patient_id"].equals(cohort.tables["patients"]["patient_id"])
 
 
-def test_referral_shares_come_from_one_uniform_and_reserve_the_pumps(content):
+def test_referral_shares_come_from_one_uniform():
     numbers = np.arange(1, 40_001)
     arms = make_people(Draws(9, numbers), load_parameters("neuromodulation")).arm
     u = uniform(9, "referral", numbers)
     assert (arms == np.select([u < 0.25, u < 0.30], [1, 2], 0)).all()
-    without_pumps = copy.deepcopy(content)
-    without_pumps["referral"]["pump_trial"]["value"] = 0.0
-    some = np.arange(1, 301)
-    before = assemble.simulate_tables(load_parameters("neuromodulation"), some, seed=9)
-    after = assemble.simulate_tables(parse_parameters(without_pumps), some, seed=9)
-    assert all(after[name].equals(table) for name, table in before.items())
+
+
+@pytest.fixture(scope="module")
+def with_and_without_pumps(content):
+    """The same patients with their pumps and, the reserved share set to 0, without."""
+    conventional = copy.deepcopy(content)
+    conventional["referral"]["pump_trial"]["value"] = 0.0
+    some = np.arange(1, 2001)
+    after = assemble.simulate_tables(load_parameters("neuromodulation"), some, seed=9)
+    before = assemble.simulate_tables(parse_parameters(conventional), some, seed=9)
+    people = make_people(Draws(9, some), load_parameters("neuromodulation"))
+    pumps = make_pump_trials(people, load_parameters("neuromodulation"))
+    ids = np.array([f"S{number:07d}" for number in some])
+    return before, after, pd.Series(pumps.decision, ids)
+
+
+def test_pumps_change_no_row_of_anyone_else(with_and_without_pumps):
+    before, after, decision = with_and_without_pumps
+    others = pa.array(decision.index[decision == NEVER])
+    for name, table in before.items():
+        kept = [each[name].filter(pa.compute.is_in(each[name]["patient_id"], others)) for each in (before, after)]
+        assert kept[0].equals(kept[1]), name
+        assert table.num_rows > 0 or name == "intrathecal_doses"
     assert "intrathecal_pump" not in set(frame(before, "device_events").device)
+    reserved = set(decision.index[decision < NEVER])
+    assert set(frame(after, "device_events").query("device == 'intrathecal_pump'").patient_id) == reserved
+
+
+def test_pumps_change_no_row_before_the_taper_or_trial(with_and_without_pumps):
+    before, after, decision = with_and_without_pumps
+    for name in before:
+        start, end = schema.table(name).start, schema.table(name).end
+        if not start or name == "attributes":
+            continue
+        was, now = (_before_decision(frame(each, name), decision, start) for each in (before, after))
+        assert len(was) > 0 or name in ("device_events", "intrathecal_doses"), name
+        # Early death after the implant may cut spans short; nothing else about an earlier row may differ.
+        cut = [end, "end_reason"] if end else []
+        pd.testing.assert_frame_equal(was.drop(columns=cut, errors="ignore"), now.drop(columns=cut, errors="ignore"))
+        if end:
+            assert ((now[end] == was[end]) | (now[end] > now.patient_id.map(decision))).all(), name
+            assert (now[end] <= was[end]).all(), name
+
+
+def _before_decision(rows, decision, start):
+    return rows[rows[start] < rows.patient_id.map(decision.where(decision < NEVER, 0))].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def surgical():
+    return simulate("surgical", n_patients=3000, seed=5)
+
+
+def test_a_surgical_cohort_conforms_and_obeys_the_rules(surgical):
+    assert set(surgical.tables) == set(schema.TABLES)
+    assert_conforms(surgical.tables)
+    checked = check_tables({name: RawTable(table, name) for name, table in surgical.tables.items()})
+    assert not checked.quarantine
+    assert {account.disposition for account in checked.accounts} == {"accepted"}
+    assert_plausible(surgical.tables, "surgical")
+
+
+def test_surgical_rows_hold_what_the_reoperation_question_needs(surgical):
+    surgeries = frame(surgical.tables, "surgeries")
+    assert {"index", "ssi", "haematoma", "csf_leak", "hardware", "pseudarthrosis", "reherniation", "restenosis", "asd",
+            "instability", "other"} <= set(surgeries.reason)  # fmt: skip
+    assert surgeries.staged.astype(bool).any()
+    assert surgeries.levels.isna().any()
+    assert (surgeries.date_precision == "month").any()
+    assert {"inpatient", "outpatient"} == set(surgeries.setting)
+    measures = set(frame(surgical.tables, "measurements").measure)
+    assert {"nrs_back", "nrs_leg", "odi", "eq5d", "satisfaction_nass", "bmi"} <= measures
+    conditions = set(frame(surgical.tables, "conditions").condition)
+    assert {"fbss", "adjacent_segment_disease", "surgical_site_infection", "osteoporosis", "diabetes",
+            "rheumatoid_arthritis", "obesity", "depression"} <= conditions  # fmt: skip
+    assert {"scs"} <= set(frame(surgical.tables, "device_events").device)
+
+
+def _at(rows, event, **change):
+    rows = rows.copy()
+    rows.loc[rows.index[rows.event == event][0], list(change)] = list(change.values())
+    return rows
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        lambda events, doses: (events, doses.assign(date=doses.date - 5000)),
+        lambda events, doses: (events, doses.assign(unit="mg")),
+        lambda events, doses: (events, doses.iloc[1:]),
+        lambda events, doses: (events, pd.concat([doses, doses.head(1)])),
+        lambda events, doses: (_at(events, "replace", planned=False, reason="battery_end_of_life"), doses),
+        lambda events, doses: (_at(events, "refill", date=30_000), doses),
+    ],
+)
+def test_the_pump_rules_notice_a_planted_fault(with_and_without_pumps, plant):
+    _, tables, _ = with_and_without_pumps
+    events = frame(tables, "device_events").query("device == 'intrathecal_pump'")
+    doses = frame(tables, "intrathecal_doses")
+    assert_pumps(events, doses)
+    with pytest.raises(AssertionError):
+        assert_pumps(*plant(events, doses))
+
+
+def test_adjacent_segments_are_next_to_everything_operated_on_so_far():
+    p = load_parameters("surgical")
+    people = make_people(Draws(3, np.arange(1, 8001)), p)
+    who = make_candidates(people, p)
+    again = make_reoperations(people, p, who)
+    top, bottom = who.top, who.bottom
+    asd = word_codes("surgery_reason", ["asd"])[0]
+    for k in range(len(again.day)):
+        happens = again.day[k] < NEVER
+        adjacent = happens & (again.reason[k] == asd)
+        above, below = again.top[k] == top - 1, again.bottom[k] == bottom + 1
+        assert adjacent.sum() > 0 or k > 2
+        assert (above | below)[adjacent].all()
+        assert (again.top[k] == again.bottom[k])[adjacent].all()
+        assert (again.top[k] <= again.bottom[k])[happens].all()
+        assert (np.diff(again.day[: k + 1], axis=0)[:, happens] > 0).all()
+        top = np.where(happens, np.minimum(top, again.top[k]), top)
+        bottom = np.where(happens, np.maximum(bottom, again.bottom[k]), bottom)
+    rate = np.exp(late_log_ratio(people, p, who))
+    assert np.exp(early_log_ratio(people, p, who)).mean() == pytest.approx(1, abs=0.1)
+    assert rate.mean() == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("levels_n", 9), ("reason", "index"), ("stay_id", None), ("date", 30_000)]
+)
+def test_the_operation_rules_notice_a_planted_fault(surgical, column, value):
+    rows = frame(surgical.tables, "surgeries")
+    chosen = rows.index[(rows.surgery_id > 1) & ~rows.staged.astype(bool) & rows.stay_id.notna() & rows.levels.notna()]
+    rows.loc[chosen[0], column] = value
+    with pytest.raises(AssertionError):
+        assert_operation_rows(rows, frame(surgical.tables, "stays"))
+
+
+def test_a_scenario_inherits_whole_sections_and_its_own_entries_come_first(content):
+    own = load_parameters("surgical")
+    assert own.number("people.age_mean") == 58.0
+    assert own.pair("people.look_back_years") == tuple(content["people"]["look_back_years"]["value"])
+    assert own.products == load_parameters("neuromodulation").products
+    assert own.content["device"] == load_parameters("neuromodulation").content["device"]
+    assert "surgeries" not in own.content
+    assert "inherits" not in own.content
 
 
 def test_latent_values_stay_out_of_the_tables(cohort):
@@ -253,7 +403,7 @@ def test_a_cohort_folder_holds_the_same_cohort(tmp_path):
     ("arguments", "message"),
     [
         ({"scenario": "neuromodulaton"}, "Did you mean 'neuromodulation'"),
-        ({"scenario": "surgical"}, "Known: neuromodulation"),
+        ({"scenario": "x-ray"}, "Known: neuromodulation, surgical"),
         ({"n_patients": 0}, "n_patients is to be a whole number from 1"),
         ({"n_patients": 10**7}, "from 1 to 9,999,999"),
         ({"n_patients": 2.5}, "n_patients"),
@@ -314,8 +464,9 @@ def test_rows_are_empty_where_nothing_happens():
 # Parameters
 
 
-def test_every_parameter_names_a_study_or_says_that_it_is_assumed(content):
-    sources = []
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_parameter_names_a_study_or_says_that_it_is_assumed(scenario):
+    content, sources = scenario_content(scenario), []
 
     def walk(section):
         for entry in section.values():

@@ -15,6 +15,7 @@ from ..errors import DataError, InputError, nearest
 from ..formats import count, html_table, plural
 from ..sources.events import event
 from ..sources.source import Source
+from .episodes import Episodes
 
 Mask = npt.NDArray[np.bool_]
 
@@ -108,6 +109,8 @@ class Cohort:
         What every added column means.
     outcomes : mapping of str to Outcome
         Outcomes by name.
+    intervals : mapping of str to Episodes
+        Intervals by name; taken with `episodes`.
     index : str
         The named event that is day 0.
     """
@@ -119,6 +122,7 @@ class Cohort:
     unit: str = "patient"
     definitions: tuple[Definition, ...] = ()
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    intervals: Mapping[str, Episodes] = field(default_factory=dict, repr=False)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -139,6 +143,13 @@ class Cohort:
             known = nearest(name, self.outcomes) if self.outcomes else " It has none yet: add one with add_time_to."
             raise InputError(f"The cohort has no outcome {name!r}.{known}")
         return self.outcomes[name]
+
+    def episodes(self, name: str) -> Episodes:
+        """Return intervals by name, or raise `InputError` with the nearest name."""
+        if name not in self.intervals:
+            known = nearest(name, self.intervals) if self.intervals else " It has none yet."
+            raise InputError(f"The cohort has no episodes {name!r}.{known}")
+        return replace(self.intervals[name], cohort=self)
 
     def sentence(self) -> str:
         """Say in one sentence who is in the cohort."""
@@ -162,7 +173,8 @@ def keep_rows(cohort: Cohort, keep: Mask, words: str) -> Cohort:
     if not keep.any():
         raise DataError(f"Nobody is left in the cohort after: {words} ({count(len(cohort))} before).")
     data = cohort.data.loc[keep].reset_index(drop=True)
-    return replace(cohort, data=data, attrition=Attrition((*cohort.attrition.steps, step)))
+    intervals = {name: each.of_rows(keep) for name, each in cohort.intervals.items()}
+    return replace(cohort, data=data, attrition=Attrition((*cohort.attrition.steps, step)), intervals=intervals)
 
 
 def add_columns(
@@ -171,11 +183,21 @@ def add_columns(
     definition: Definition,
     *,
     outcome: Outcome | None = None,
+    intervals: tuple[str, pd.DataFrame] | None = None,
 ) -> Cohort:
-    """Return the cohort with new columns and their recorded definition; an existing column is never overwritten."""
+    """Return the cohort with new columns and their recorded definition; an existing column is never overwritten.
+
+    ``intervals`` are the kind and rows of the `Episodes` that go by the definition's name.
+    """
     taken = [name for name in columns if name in cohort.data.columns]
     if taken:
         raise InputError(f"The cohort already has {' and '.join(taken)}; give name= another value.")
     data = pd.concat([cohort.data, pd.DataFrame(dict(columns), index=cohort.data.index)], axis=1)
     outcomes = dict(cohort.outcomes) | ({outcome.name: outcome} if outcome else {})
-    return replace(cohort, data=data, definitions=(*cohort.definitions, definition), outcomes=outcomes)
+    long = dict(cohort.intervals)
+    if intervals is not None:
+        if definition.name in long:
+            raise InputError(f"The cohort already has episodes {definition.name!r}; give name= another value.")
+        long[definition.name] = Episodes(definition.name, *intervals, cohort, definition)
+    definitions = (*cohort.definitions, definition)
+    return replace(cohort, data=data, definitions=definitions, outcomes=outcomes, intervals=long)

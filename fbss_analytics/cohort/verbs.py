@@ -30,10 +30,12 @@ from .linkage import any_in, observed_days, relative_days, relative_events
 from .nouns import Attrition, Cohort, Definition, Mask, Step, keep_rows
 
 
-def start_cohort(source: Source, *, index: str, occurrence: str) -> Cohort:
+def start_cohort(source: Source, *, index: str, occurrence: str, look_back_days: int | None = None) -> Cohort:
     """Open a cohort of everyone with an index event.
 
-    **Definition**: day 0 is the day of the patient's first (or last) recorded event of that name.
+    **Definition**: day 0 is the day of the patient's first (or last) recorded event of that name. With
+    ``look_back_days``, only events count on whose day and all so many days before it the patient was observed in a
+    domain of the event: the first operation in observation after the look-back, whatever was done before.
 
     Parameters
     ----------
@@ -42,6 +44,8 @@ def start_cohort(source: Source, *, index: str, occurrence: str) -> Cohort:
         A named event, for example ``"scs_implant"`` (``data/events.toml``).
     occurrence : {"first", "last"}
         Which of a patient's events is day 0.
+    look_back_days : int, optional
+        Least observed days before day 0 (0: day 0 itself); None asks for no observation.
 
     Returns
     -------
@@ -51,7 +55,7 @@ def start_cohort(source: Source, *, index: str, occurrence: str) -> Cohort:
     Raises
     ------
     InputError
-        Unknown event or occurrence.
+        Unknown event or occurrence, or ``look_back_days`` below 0.
     DataError
         The source lacks the event's table, or nobody has the event.
 
@@ -73,20 +77,42 @@ def start_cohort(source: Source, *, index: str, occurrence: str) -> Cohort:
     if rows.num_rows == 0:
         raise DataError(f"Nobody in this source has the event {index!r} ({definition.words}).")
     days = pd.DataFrame({"patient_id": rows["patient_id"].to_pandas(), "day": to_days(rows[definition.date])})
+    within = ""
+    if look_back_days is not None:
+        days = days[_is_observed_before(source, index, days, look_back_days)]
+        within = f" after at least {count(look_back_days)} observed days"
     picked = days.groupby("patient_id", sort=True)["day"].agg("min" if occurrence == "first" else "max")
-    frame = _with_people(source, picked.index.to_numpy(dtype=object), picked.to_numpy(dtype=np.int32))
+    frame = with_people(source, picked.index.to_numpy(dtype=object), picked.to_numpy(dtype=np.int32))
     steps = (
         Step(f"patients in {source.name}", source.counts["patients"], source.counts["patients"]),
-        Step(f"with a {definition.words}", source.counts["patients"], len(frame)),
+        Step(f"with a {definition.words}{within}", source.counts["patients"], len(frame)),
     )
-    start = Definition(
-        "index", f"day 0 is the {occurrence} {definition.words}; age is the number of years certainly completed on it",
-        ("index_date", "age_years", "sex"), {"index": index, "occurrence": occurrence}, known_at_day=0,
-    )  # fmt: skip
+    words = (
+        f"day 0 is the {occurrence} {definition.words}{within}; age is the number of years certainly completed on it"
+    )
+    arguments: dict[str, object] = {"index": index, "occurrence": occurrence}
+    arguments |= {} if look_back_days is None else {"look_back_days": look_back_days}
+    start = Definition("index", words, ("index_date", "age_years", "sex"), arguments, known_at_day=0)
     return Cohort(source, frame, Attrition(steps), index, definitions=(start,))
 
 
-def _with_people(source: Source, patient_id: npt.NDArray[Any], day: npt.NDArray[np.int32]) -> pd.DataFrame:
+def _is_observed_before(source: Source, index: str, days: pd.DataFrame, look_back_days: int) -> Mask:
+    """Return which events lie at the end of a look-back that was observed throughout."""
+    if look_back_days < 0:
+        raise InputError(f"look_back_days={look_back_days}: expected 0 or more, for example 365.")
+    source.require("observation_periods", what="A look-back")
+    frame = days[["patient_id"]].assign(index_date=to_timestamps(days["day"].to_numpy()).to_numpy())
+    probe = Cohort(source, frame.reset_index(drop=True), Attrition(()), index, unit="event")
+    seen: Mask = observed_days(probe, event(index).domains, (-look_back_days, 0)) == look_back_days + 1
+    if not seen.any():
+        raise DataError(
+            f"No {event(index).words} has {count(look_back_days)} observed days before it; shorten look_back_days=."
+        )
+    return seen
+
+
+def with_people(source: Source, patient_id: npt.NDArray[Any], day: npt.NDArray[np.int32]) -> pd.DataFrame:
+    """Return patients at a day as the first columns of a cohort: patient_id, index_date, age_years, sex."""
     people = _people(source, patient_id)
     return pd.DataFrame(
         {

@@ -161,7 +161,8 @@ def add_measurement(cohort: Cohort, measure: str, *, days: OpenWindow, take: str
     column = name or measure
     unit = schema.measures()[measure]["unit"]
     words = f"{take} {schema.measures()[measure]['words']} ({unit}) on {window_words(days)}"
-    definition = Definition(column, words, (column,), {"days": days, "take": take}, known_at_day=days[1])
+    arguments = {"measure": measure, "days": days, "take": take}
+    definition = Definition(column, words, (column,), arguments, known_at_day=days[1])
     return add_columns(cohort, {column: values}, definition)
 
 

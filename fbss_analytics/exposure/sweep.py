@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..dates import FAR
 from .supply import Supplies
 
 Numbers = npt.NDArray[np.float64]
@@ -35,8 +36,10 @@ def cut(supplies: Supplies, *, row: Integers, start: Integers, end: Integers) ->
 
     The spans are sorted by row; those of one row do not overlap.
     """
-    first = np.searchsorted(row, supplies.row, side="left")
-    spans = np.searchsorted(row, supplies.row, side="right") - first
+    # Rows and days on one axis, on which the rows lie too far apart to meet: only spans a supply touches are paired.
+    axis = 8 * FAR
+    first = np.searchsorted(row * axis + end, supplies.row * axis + supplies.start, side="left")
+    spans = np.searchsorted(row * axis + start, supplies.row * axis + supplies.end, side="right") - first
     which = np.repeat(np.arange(len(supplies.row)), spans)
     span = np.repeat(first - (np.cumsum(spans) - spans), spans) + np.arange(len(which))
     begin, finish = np.maximum(supplies.start[which], start[span]), np.minimum(supplies.end[which], end[span])

@@ -26,6 +26,11 @@ def _read_published() -> pd.DataFrame:
         words = pd.read_csv(handle, dtype=str, keep_default_na=False)
     for column in ("n", "follow_up_months", "estimate", "ci_low", "ci_high", "events"):
         words[column] = pd.to_numeric(words[column].replace("", None), errors="raise").astype("float64")
+    # The file holds numbers as printed; shares are told as shares.
+    for unit, told in (("percent", "fraction"), ("percent per year", "per year")):
+        mine = words["unit"] == unit
+        words.loc[mine, ["estimate", "ci_low", "ci_high"]] /= 100
+        words.loc[mine, "unit"] = told
     return words
 
 
@@ -38,7 +43,8 @@ def published_figures(*, topic: str | None = None, quantity: str | None = None) 
     Parameters
     ----------
     topic : str, optional
-        Keep one topic, for example ``"scs_explant"``.
+        Keep one topic: ``scs_explant``, ``scs_opioid``, ``scs_trial``, ``itdd_opioid``, ``itdd_other``,
+        ``reoperation``, ``fbss_incidence``, ``satisfaction`` or ``other_therapy``.
     quantity : str, optional
         Keep one quantity, for example ``"explant_cumulative_incidence"``.
 

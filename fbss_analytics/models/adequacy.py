@@ -14,15 +14,16 @@ FEW = 10
 """Fewer events, or events per parameter, than this are warned of."""
 
 
-def warn_if_few(events: int, parameters: int) -> None:
+def warn_if_few(events: int, parameters: int, *, when: str = "") -> None:
     """Warn of few events, or few per parameter (Peduzzi 1995, doi:10.1016/0895-4356(95)00048-8)."""
+    where = f" ({when})" if when else ""
     if events < FEW:
-        warn(f"Only {plural(events, 'event')}: the estimates say little.")
+        warn(f"Only {plural(events, 'event')}{where}: the estimates say little.")
     elif events < FEW * parameters:
         ratio = events / parameters
         warn(
-            f"{plural(events, 'event')} for {plural(parameters, 'parameter')}, {ratio:.1f} per parameter; below {FEW} "
-            f"estimates are unsteady and too extreme. Leave terms out, or use fewer knots."
+            f"{plural(events, 'event')}{where} for {plural(parameters, 'parameter')}, {ratio:.1f} per parameter; "
+            f"below {FEW} estimates are unsteady and too extreme. Leave terms out, or use fewer knots."
         )
 
 

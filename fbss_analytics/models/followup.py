@@ -112,7 +112,7 @@ def groups(follow: FollowUp, by: str | None) -> list[tuple[str, npt.NDArray[np.b
         levels = sorted(values.unique())
     if len(levels) > MOST_GROUPS:
         raise InputError(f"by={by!r} has {len(levels)} distinct values; expected a category of {MOST_GROUPS} at most.")
-    return [(_group_name(level), (values == level).to_numpy(dtype=bool)) for level in levels]
+    return [(group_name(level), (values == level).to_numpy(dtype=bool)) for level in levels]
 
 
 def pick_cause(follow: FollowUp, cause: str | None) -> str:
@@ -134,7 +134,7 @@ def ended_by(follow: FollowUp, cause: str) -> str:
     return f" ({', '.join(others)} counted as censored)" if others else ""
 
 
-def _group_name(level: object) -> str:
+def group_name(level: object) -> str:
     """Return a group's name: yes and no for true and false, whole numbers without a decimal point."""
     if isinstance(level, bool | np.bool_):
         return "yes" if level else "no"

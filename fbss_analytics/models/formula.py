@@ -121,7 +121,7 @@ def build_design(frame: pd.DataFrame, formula: str, *, intercept: bool) -> Desig
         A transformation such as ``log`` gives a value that is not finite.
     """
     variables = formula_variables(formula, frame)
-    data = pd.DataFrame({name: _prepared(frame[name], name) for name in variables}).reset_index(drop=True)
+    data = prepared_columns(frame, variables)
     for name in variables:
         if data[name].nunique() < 2:
             raise InputError(f"{name!r} is the same in all {count(len(data))} rows used; leave it out of the formula.")
@@ -149,6 +149,11 @@ def build_design(frame: pd.DataFrame, formula: str, *, intercept: bool) -> Desig
         typical=_typical(data, terms, yes_no),
         spec=spec,
     )
+
+
+def prepared_columns(frame: pd.DataFrame, variables: Iterable[str]) -> pd.DataFrame:
+    """Return the variables as the design reads them: numbers, yes and no as 1 and 0, text as categories."""
+    return pd.DataFrame({name: _prepared(frame[name], name) for name in variables}).reset_index(drop=True)
 
 
 @lru_cache(maxsize=1)

@@ -172,6 +172,11 @@ def estimate_effect_curve(fit: Fit, *, term: str, reference: float, values: Iter
     >>> estimate_effect_curve(fit, term="score", reference=5, values=[5.0]).frame["estimate"].tolist()
     [1.0]
     """
+    if fit.parts:
+        periods = ", ".join(part.period for part in fit.parts)
+        raise InputError(f"The curve differs between periods ({periods}); give one of them, such as fit.parts[0].")
+    if fit.measure == "difference":
+        raise InputError("An effect curve shows ratios; the differences of this fit are in .estimates.")
     known = list(fit.design.percentiles.columns)
     if term not in known:
         raise InputError(f"term={term!r} is not a numeric column of the formula.{nearest(term, known)}")

@@ -37,8 +37,13 @@ MEASURES = {
     "survival": "survival",
     "cumulative_incidence": "cumulative incidence",
     "cumulative_hazard": "cumulative hazard",
+    "state_occupancy": "state occupancy",
+    "mean_cumulative_count": "mean cumulative count",
 }
 """How each kind of risk curve calls its estimate."""
+
+SHARES = ("survival", "cumulative_incidence", "state_occupancy")
+"""Kinds of curve whose estimate is a share, written in percent."""
 
 YEAR = 365
 """Days between the horizons of ``.estimates``; ``until_days=1825`` is five of them."""
@@ -61,7 +66,8 @@ class Curve:
     Attributes
     ----------
     kind : str
-        ``survival``, ``cumulative_incidence``, ``cumulative_hazard`` or ``effect``.
+        ``survival``, ``cumulative_incidence``, ``cumulative_hazard``, ``state_occupancy`` (each state a ``cause``),
+        ``mean_cumulative_count`` or ``effect``.
     outcome, by : str
         What is counted; the column of the groups (None: one group ``all``).
     frame : DataFrame
@@ -228,6 +234,7 @@ class Curve:
             name = self.outcome if cause == "event" else str(cause)
             said.append(f"{name} {', '.join(values)}")
         lead = "Free of" if self.kind == "survival" else f"{MEASURES[self.kind].capitalize()} of"
+        lead = "In state" if self.kind == "state_occupancy" else lead
         return (
             f"{lead} {'; '.join(said)} by day {_whole(day)}. "
             f"{plural(self.n, self.unit)}, {plural(self.events, 'event')}; {self.conf_type} interval."
@@ -240,7 +247,7 @@ class Curve:
         )
         if self.kind == "effect":
             shown = pd.DataFrame({"contrast": table["contrast"]})
-        write = percent if self.kind in ("survival", "cumulative_incidence") else ratio
+        write = percent if self.kind in SHARES else ratio
         scale = 100.0 if write is percent else 1.0
         shown[MEASURES.get(self.kind, "ratio")] = table["estimate"].map(write)
         shown["interval"] = _intervals(table, digits=1 if write is percent else 2, scale=scale)
@@ -254,9 +261,9 @@ class Fit:
     Attributes
     ----------
     model : str
-        ``cox`` or ``logistic``.
+        ``cox``, ``logistic``, ``linear``, ``gee`` or ``mixed``.
     measure : str
-        HR or OR, the scale of ``estimate``.
+        HR, OR or difference, the scale of ``estimate``.
     outcome, cause, formula : str
         What was modelled.
     estimates : DataFrame
@@ -271,6 +278,9 @@ class Fit:
         term, level, n, events of every category, the reference included (``is_reference``).
     n, events, n_parameters, events_per_parameter
         Rows used, events among them, parameters after categories and splines are expanded.
+    parts, period
+        Of a model split by time (``fit_cox(..., periods=)``): the same model seen period by period, each a `Fit` whose
+        ``period`` says which; its ``n`` counts rows at risk in it.
     """
 
     model: str
@@ -294,6 +304,8 @@ class Fit:
     excluded: pd.DataFrame = field(repr=False)
     design: Design = field(repr=False)
     unit: str = "row"
+    parts: tuple[Fit, ...] = field(default=(), repr=False)
+    period: str = ""
 
     @property
     def estimates(self) -> pd.DataFrame:
@@ -322,13 +334,21 @@ class Fit:
         level = _percent_words(self.conf_level)
         others = [name for name in dict.fromkeys(self.table["term"]) if name != row["term"]]
         adjusted = f"association, mutually adjusted for {_listed(others)}" if others else "association, unadjusted"
-        whole = f" for the whole curve ({row['df']:.0f} df)" if row["df"] > 1 else ""
+        curved = row["df"] > 1 and self.measure != "difference"
+        whole = f" for the whole curve ({row['df']:.0f} df)" if curved else ""
         name = self.outcome if self.cause in ("", "event") else self.cause
+        when = f", {self.period}" if self.period else ""
         return (
-            f"{row['term']}, {row['contrast']}: {self.measure} {_ratio_words(row, level)} for {name}, "
-            f"p {_p_words(row['p_value'])}{whole} ({adjusted}; {plural(self.n, self.unit)}, "
-            f"{plural(self.events, 'event')}, {self.events_per_parameter:.1f} per parameter)."
+            f"{row['term']}, {row['contrast']}{when}: {self.measure} {_ratio_words(row, level)} for {name}, "
+            f"p {_p_words(row['p_value'])}{whole} ({adjusted}; {self._size_words()})."
         )
+
+    def _size_words(self) -> str:
+        """Return rows and, where there are any, events in words."""
+        rows = plural(self.n, self.unit)
+        if self.measure == "difference":
+            return f"{rows}, {plural(self.n_parameters, 'parameter')}"
+        return f"{rows}, {plural(self.events, 'event')}, {self.events_per_parameter:.1f} events per parameter"
 
     def _repr_html_(self) -> str:
         table = self.table
@@ -336,10 +356,7 @@ class Fit:
         shown[self.measure] = table["estimate"].map(ratio)
         shown["interval"] = _intervals(table, digits=2, scale=1.0)
         shown["p"] = table["p_value"].map(p_value)
-        caption = (
-            f"{self.outcome}: association, mutually adjusted. {plural(self.n, self.unit)}, "
-            f"{plural(self.events, 'event')}, {self.events_per_parameter:.1f} events per parameter"
-        )
+        caption = f"{self.outcome}: association, mutually adjusted. {self._size_words()}"
         return html_table(shown, caption=caption, notes=self.method)
 
 
@@ -351,7 +368,7 @@ def _ratio_words(row: pd.Series, level: str) -> str:
 def _share(row: object, kind: str, level: str) -> str:
     """Return an estimate of a risk curve with its interval in words."""
     estimate, low, high = (float(getattr(row, name)) for name in ("estimate", "conf_low", "conf_high"))
-    if kind == "cumulative_hazard":
+    if kind not in SHARES:
         return f"{ratio(estimate)} ({level} CI {interval(low, high)})"
     return f"{percent(estimate)} ({level} CI {interval(low, high, digits=1, scale=100.0)})"
 

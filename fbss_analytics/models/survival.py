@@ -15,6 +15,7 @@ from .curves import risk_curve
 from .followup import Columns, FollowUp, ended_by, follow_up, pick_cause
 from .formula import build_design, formula_variables
 from .kernels import cox
+from .periods import Settings, fit_by_period
 from .results import Curve, Fit
 from .terms import make_fit
 
@@ -221,6 +222,8 @@ def fit_cox(
     strata: str | Sequence[str] | None = None,
     cluster: str | None = None,
     ties: str = "efron",
+    periods: Sequence[float] | None = None,
+    varying: str | Sequence[str] | None = None,
     conf_level: float = 0.95,
     duration: str | None = None,
     status: str | None = None,
@@ -249,6 +252,12 @@ def fit_cox(
         ``patient_id``.
     ties : str
         ``efron`` or ``breslow``.
+    periods : list of float, optional
+        Days at which follow-up is split, such as ``(90, 730)`` for 0-90, 91-730 and later: one model with hazard ratios
+        of each period, an event on day 90 being in the first. ``Fit.parts`` has the periods apart, and ``Fit.tests``
+        whether a term's ratios differ between them.
+    varying : str or list of str, optional
+        With ``periods``: the variables whose ratios differ by period; all when None, the others have one for all.
     conf_level : float
         Of the Wald intervals.
     duration, status, event, entry : str
@@ -302,12 +311,18 @@ def fit_cox(
     which = pick_cause(follow, cause)
     happened = follow.cause == 1 + follow.causes.index(which)
     design = build_design(follow.frame, formula, intercept=False)
-    warn_if_few(int(happened.sum()), design.n_parameters)
     grouped = np.asarray(follow.frame.groupby(stratified, sort=False).ngroup(), dtype=np.int64) if stratified else None
+    patient = cluster or follow.cluster
+    method = _method(follow, which, ties, stratified, patient)
+    if periods is not None:
+        settings = Settings(which, ties, patient, conf_level, method)
+        return fit_by_period(follow, happened, design, settings, periods=periods, varying=varying, stratum=grouped)
+    if varying is not None:
+        raise InputError("varying= names what differs between periods; give periods=, for instance (90, 730).")
+    warn_if_few(int(happened.sum()), design.n_parameters)
     sets = cox.risk_sets(design.matrix, follow.stop, happened, entry=follow.entry, stratum=grouped, ties=ties)
     result = cox.fit_risk_sets(sets)
     refuse_flat(design, result.flat, result.converged, happened)
-    patient = cluster or follow.cluster
     robust = None
     if patient is not None:
         check_clusters(follow.codes(patient), design.n_parameters, cluster=patient)
@@ -324,7 +339,7 @@ def fit_cox(
         measure="HR",
         outcome=follow.outcome,
         cause=which,
-        method=_method(follow, which, ties, stratified, patient),
+        method=method,
         definitions=follow.definitions,
         excluded=follow.excluded,
         unit=follow.unit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from .. import __version__
@@ -19,26 +20,25 @@ def versions() -> str:
     return f"fbss_analytics {__version__}, Python {python}, {libraries}"
 
 
-def facts(source: Source, run: str) -> list[tuple[str, str]]:
-    """Return label and value of what a report rests on: cohort, checks, versions, command and limits."""
+def facts(sources: Sequence[Source], run: str) -> list[tuple[str, str]]:
+    """Return label and value of what a report rests on: cohorts, checks, versions, command and limits."""
+    synthetic = all(source.is_synthetic for source in sources)
+    return [
+        *(row for source in sources for row in _source_facts(source)),
+        ("Versions", versions()),
+        ("Made by", f"fbss run, results in reports/{run}/; code cells are folded above each result"),
+        ("Limits", "For research. Not for clinical decisions." + (" The data are synthetic." if synthetic else "")),
+    ]
+
+
+def _source_facts(source: Source) -> list[tuple[str, str]]:
     made = source.provenance
     rows = [("Cohort", source.sentence())]
     if source.is_synthetic:
-        keys = ("scenario", "n_patients", "seed")
-        rows.append(("Simulated", ", ".join(f"{key} {made[key]}" for key in keys if key in made)))
-    rows += [("Calendar", source.calendar)]
+        rows.append(("Simulated", ", ".join(f"{key} {made[key]}" for key in ("scenario", "n_patients", "seed"))))
+    rows.append(("Calendar", source.calendar))
     aside = [a for a in source.accounts if a.disposition != "accepted" and a.rows]
     rows += [(f"{a.disposition.capitalize()} from {a.table}", f"{count(a.rows)} rows: {a.words}") for a in aside]
     if "mapping_sha256" in made:
         rows.append(("Mapping (SHA-256)", str(made["mapping_sha256"])))
-    tables = made.get("tables", {})
-    rows += [(f"{name} (SHA-256)", each["sha256"]) for name, each in tables.items()]
-    rows += [
-        ("Versions", versions()),
-        ("Made by", f"fbss run, results in reports/{run}/; code cells are folded under each result"),
-        (
-            "Limits",
-            "For research. Not for clinical decisions." + (" The data are synthetic." if source.is_synthetic else ""),
-        ),
-    ]
-    return rows
+    return rows + [(f"{name} (SHA-256)", each["sha256"]) for name, each in made.get("tables", {}).items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -29,7 +29,8 @@ class Cell:
 class Row:
     """One line: ``head`` where a term with levels begins, ``reference`` where the comparison is made from.
 
-    ``cells`` holds an estimate by series; ``n`` and ``events`` those of the level in the last fit that has it.
+    ``cells`` holds an estimate by series; ``n`` and ``events`` those of the level in the last fit that has it,
+    ``sizes`` those of every series.
     """
 
     term: str
@@ -39,6 +40,12 @@ class Row:
     n: int | None
     events: int | None
     cells: dict[str, Cell]
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def by_period(fits: Sequence[Fit]) -> tuple[Fit, ...]:
+    """Return the fits with every one that is split by time replaced by its periods."""
+    return tuple(part for fit in fits for part in (fit.parts or (fit,)))
 
 
 def series_labels(fits: Sequence[Fit], labels: Sequence[str] | None) -> list[str]:
@@ -46,6 +53,8 @@ def series_labels(fits: Sequence[Fit], labels: Sequence[str] | None) -> list[str
     if not fits:
         raise InputError("Give at least one fit, for example table_estimates(fit).")
     if labels is None:
+        if all(fit.period for fit in fits) and len({fit.period for fit in fits}) == len(fits):
+            return [capitalised(fit.period) for fit in fits]
         words = [f"{capitalised(_outcome(fit))}, {MODEL_WORDS.get(fit.model, fit.model)}" for fit in fits]
         if len(set(words)) == len(words):
             return words
@@ -96,15 +105,17 @@ def _levels(fit: Fit, term: str) -> pd.DataFrame | None:
 
 
 def _level_row(having: Sequence[tuple[Fit, str]], term: str, level: dict[Any, Any]) -> Row:
-    cells = {}
+    cells, sizes = {}, {}
     for fit, name in having:
+        own = fit.levels[(fit.levels["term"] == term) & (fit.levels["level"] == level["level"])]
+        sizes[name] = (int(own["n"].sum()), int(own["events"].sum()))
         found = fit.estimates
         found = found[(found["term"] == term) & (found["level"] == level["level"])]
         if len(found):
             cells[name] = _cell(found.iloc[0])
     reference = bool(level["is_reference"])
     label = in_words(str(level["level"]))
-    return Row(term, label, False, reference, int(level["n"]), int(level["events"]), cells)
+    return Row(term, label, False, reference, int(level["n"]), int(level["events"]), cells, sizes)
 
 
 def _plain_rows(having: Sequence[tuple[Fit, str]], term: str) -> list[Row]:
@@ -115,7 +126,8 @@ def _plain_rows(having: Sequence[tuple[Fit, str]], term: str) -> list[Row]:
             label = f"{capitalised(term_in_words(term))}: {record['contrast']}".rstrip(": ")
             known = rows.get(label, Row(term, label, False, False, None, None, {}))
             cells = {**known.cells, name: _cell(record)}
-            rows[label] = Row(term, label, False, False, int(record["n"]), int(record["events"]), cells)
+            size = (int(record["n"]), int(record["events"]))
+            rows[label] = Row(term, label, False, False, *size, cells, {**known.sizes, name: size})
     return list(rows.values())
 
 

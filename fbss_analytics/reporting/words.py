@@ -25,6 +25,9 @@ UNITS = ("days", "months", "years", "mm", "mg", "percent")
 MODEL_WORDS = {
     "cox": "Cox regression",
     "logistic": "logistic regression",
+    "linear": "linear regression",
+    "gee": "estimating equations",
+    "mixed": "mixed model",
     "kaplan_meier": "Kaplan-Meier",
     "aalen_johansen": "Aalen-Johansen",
 }

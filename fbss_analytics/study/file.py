@@ -24,9 +24,18 @@ SYNTHETIC = "synthetic"
 LOCAL = "local"
 _KEYS: Mapping[str, Mapping[str, type]] = {
     "": {"name": str, "title": str, "cohort": dict, "notebooks": dict},
-    "cohort": {"folder": str, "calendar": str},
+    "cohort": {"folder": str, "calendar": str, "surgical": dict},
+    "cohort.surgical": {"folder": str, "calendar": str},
     "notebooks": {"folder": str, "run": list},
 }
+
+
+@dataclass(frozen=True)
+class CohortFolder:
+    """Where a cohort lies, and its calendar where the study file states one (None: as the cohort folder says)."""
+
+    folder: Path
+    calendar: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,20 +50,17 @@ class Study:
         Title of the report.
     file : Path
         The study file; its folder is the root that relative paths start from.
-    cohort : Path
-        Folder of the cohort, in our schema.
+    cohorts : mapping of str to CohortFolder
+        The cohort under ``""``, and ``surgical`` where reoperation is studied in a cohort of its own.
     notebooks : tuple of Path
         The notebooks in the order they run.
-    calendar : str or None
-        ``"shifted"`` where dates are de-identified; None: as the cohort folder says.
     """
 
     name: str
     title: str
     file: Path
-    cohort: Path
+    cohorts: Mapping[str, CohortFolder]
     notebooks: tuple[Path, ...]
-    calendar: str | None = None
 
     @property
     def root(self) -> Path:
@@ -90,16 +96,22 @@ class Study:
         """The name of the notebook that is running; ``by_hand`` when it is worked on by hand."""
         return os.environ.get(NOTEBOOK_VARIABLE, "by_hand")
 
-    def read(self) -> Source:
-        """Read the study's cohort; see `fbss_analytics.read_tables`."""
+    def cohort(self, name: str = "") -> CohortFolder:
+        """Return the cohort of that name; the study's one cohort where it names no such other."""
+        return self.cohorts.get(name, self.cohorts[""])
+
+    def read(self, name: str = "") -> Source:
+        """Read the study's cohort, or the one of that name (``"surgical"``); see `fbss_analytics.read_tables`."""
         from ..sources.files import read_tables
 
-        return read_tables(self.cohort, calendar=self.calendar)
+        chosen = self.cohort(name)
+        return read_tables(chosen.folder, calendar=chosen.calendar)
 
     def sentence(self) -> str:
         """Say in one sentence what the study is."""
         notebooks = f"{len(self.notebooks)} notebook{'s' if len(self.notebooks) > 1 else ''}"
-        return f"{self.title}: cohort {self.cohort.name}, {notebooks}, results in reports/{self.run_name}."
+        cohorts = " and ".join(each.folder.name for each in self.cohorts.values())
+        return f"{self.title}: cohort {cohorts}, {notebooks}, results in reports/{self.run_name}."
 
     def __repr__(self) -> str:
         return f"Study({self.sentence()})"
@@ -176,19 +188,30 @@ def _parse(file: Path) -> Study:
         raise InputError(f"{file.name}: name = {name!r} names a folder; use letters, digits, - and _.")
     if name == LOCAL:
         raise InputError(f"{file.name}: name = {LOCAL!r} is kept for notebooks worked on by hand; use another.")
-    cohort = _folder(file, _required(file.name, content.get("cohort", {}), "folder", section="cohort"))
     notebooks = content.get("notebooks", {})
-    calendar = content.get("cohort", {}).get("calendar")
-    if calendar not in (None, "gregorian", "shifted"):
-        raise InputError(f"{file.name}: calendar = {calendar!r} is not known; use gregorian or shifted.")
     return Study(
         name=name,
         title=content.get("title", name),
         file=file,
-        cohort=cohort,
+        cohorts=_cohorts(file, content.get("cohort", {})),
         notebooks=_notebooks(file, notebooks.get("folder", "notebooks"), notebooks.get("run")),
-        calendar=calendar,
     )
+
+
+def _cohorts(file: Path, section: Mapping[str, Any]) -> dict[str, CohortFolder]:
+    found = {"": _cohort(file, section, "cohort")}
+    if "surgical" in section:
+        _check_keys(file.name, "cohort.surgical", section["surgical"])
+        found["surgical"] = _cohort(file, section["surgical"], "cohort.surgical")
+    return found
+
+
+def _cohort(file: Path, section: Mapping[str, Any], name: str) -> CohortFolder:
+    folder = _folder(file, _required(file.name, section, "folder", section=name))
+    calendar = section.get("calendar")
+    if calendar not in (None, "gregorian", "shifted"):
+        raise InputError(f"{file.name}: calendar = {calendar!r} is not known; use gregorian or shifted.")
+    return CohortFolder(folder, calendar)
 
 
 def _check_keys(file: str, section: str, content: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import DataError, InputError
 from .file import NOTEBOOK_VARIABLE, RUN_VARIABLE, STUDY_VARIABLE, SYNTHETIC, Study
-from .state import NotebookState, inputs_of, needs, output_hashes, read_state, why_stale, write_state
+from .state import NotebookState, cohort_name, inputs_of, needs, output_hashes, read_state, why_stale, write_state
 
 if TYPE_CHECKING:
     from ..sources.source import Source
@@ -42,7 +42,7 @@ class Summary:
 
     study: Study
     outcomes: tuple[Outcome, ...]
-    cohort: str
+    cohorts: tuple[str, ...]
 
     @property
     def has_failed(self) -> bool:
@@ -56,7 +56,7 @@ class Summary:
         counts = {kind: [o for o in self.outcomes if o.kind == kind] for kind in ("done", "fresh", "skipped", "failed")}
         said = {"done": "run", "fresh": "up to date", "skipped": "skipped", "failed": "failed"}
         lines = [
-            f"Cohort     {self.cohort}",
+            *(f"Cohort     {cohort}" for cohort in self.cohorts),
             "Notebooks  " + ", ".join(f"{len(rows)} {said[kind]}" for kind, rows in counts.items() if rows),
             f"Results    {figures} figures, {tables} tables in {_shown(folder)}/",
             f"Read       {_shown(folder / 'report.html')}",
@@ -107,30 +107,33 @@ def run_study(study: Study, *, force: bool = False, progress: TextIO | None = No
     stale = {notebook.stem for notebook in study.notebooks if force or why_stale(study, notebook, state)}
     if not stale and not _report_is_missing(study):
         outcomes = tuple(_fresh(notebook.stem, state) for notebook in study.notebooks)
-        return Summary(study, outcomes, "unchanged")
+        return Summary(study, outcomes, ("unchanged since the last run",))
     study.reports.mkdir(parents=True, exist_ok=True)
     for leftover in study.reports.glob(f".{study.run_name}-*"):
         shutil.rmtree(leftover, ignore_errors=True)  # A killed run's; it never was a result.
-    source = study.read()
+    sources = {name: study.read(name) for name in study.cohorts}
     with tempfile.TemporaryDirectory(dir=study.reports, prefix=f".{study.run_name}-") as workplace:
         (Path(workplace) / ".gitignore").write_text("*\n", encoding="utf-8")
         draft = Path(workplace) / "run"
         draft.mkdir()
-        return _Run(study, source, draft, out).go(stale, state)
+        return _Run(study, sources, draft, out).go(stale, state)
 
 
 def _refuse_real_data(study: Study) -> None:
     if study.name != SYNTHETIC:
         return
-    try:
-        kind = json.loads((study.cohort / "source.json").read_text(encoding="utf-8")).get("kind")
-    except (OSError, ValueError):
-        kind = None
-    if kind != "simulated":
+    if not all(_is_simulated(each.folder) for each in study.cohorts.values()):
         raise InputError(
             f"{study.file.name}: reports/{SYNTHETIC}/ is committed, so the study {SYNTHETIC!r} runs on simulated "
             "cohorts only; give your study another name."
         )
+
+
+def _is_simulated(cohort: Path) -> bool:
+    try:
+        return bool(json.loads((cohort / "source.json").read_text(encoding="utf-8")).get("kind") == "simulated")
+    except (OSError, ValueError):
+        return False
 
 
 def _report_is_missing(study: Study) -> bool:
@@ -148,7 +151,7 @@ class _Run:
     """A run under way: its study, cohort, the folder it is drafted in, and where progress is told."""
 
     study: Study
-    source: Source
+    sources: Mapping[str, Source]
     draft: Path
     out: TextIO
 
@@ -171,7 +174,7 @@ class _Run:
             )
         self._finish(executed, outcomes)
         self._publish(executed, outcomes, state)
-        return Summary(self.study, tuple(outcomes), self.source.sentence())
+        return Summary(self.study, tuple(outcomes), tuple(each.sentence() for each in self.sources.values()))
 
     def _tell(self, text: str, end: str = "\n") -> None:
         self.out.write(text + end)
@@ -181,7 +184,8 @@ class _Run:
         if not is_stale:
             outcome = _fresh(notebook.stem, state)
             return outcome, self._keep(notebook, state[notebook.stem]) if outcome.kind == "fresh" else None
-        absent = [table for table in needs(notebook) if self.source.counts.get(table, 0) == 0]
+        source = self.sources.get(cohort_name(notebook), self.sources[""])
+        absent = [table for table in needs(notebook) if source.counts.get(table, 0) == 0]
         if absent:
             return Outcome(notebook.stem, "skipped", f"the cohort has no {' and no '.join(absent)}"), None
         return self._execute(notebook)
@@ -242,8 +246,8 @@ class _Run:
             executed,
             file=self.draft / "report.html",
             title=self.study.title,
-            lead=self.source.sentence(),
-            facts=facts(self.source, self.study.run_name),
+            lead=" ".join(source.sentence() for source in self.sources.values()),
+            facts=facts(tuple(self.sources.values()), self.study.run_name),
             absent={outcome.notebook: outcome.why for outcome in outcomes if outcome.kind in ("skipped", "failed")},
         )
         if self.goes_back:
@@ -305,25 +309,23 @@ def _clear_versions(node: Any) -> None:
     node.metadata.get("language_info", {}).pop("version", None)
     for cell in node.cells:
         cell.metadata.pop("execution", None)
-        # The kernel sends what is printed in pieces that depend on timing.
         if cell.cell_type == "code":
-            cell.outputs = _joined(cell.outputs)
+            cell.outputs = _in_stable_order(cell.outputs)
 
 
-def _joined(outputs: list[Any]) -> list[Any]:
-    joined: list[Any] = []
+def _in_stable_order(outputs: list[Any]) -> list[Any]:
+    """Return warnings, then what was printed, then what was shown.
+
+    The kernel sends the three side by side, in pieces and in an order that depend on timing.
+    """
+    streams: dict[str, Any] = {}
     for output in outputs:
-        same = (
-            joined
-            and output.output_type == "stream"
-            and joined[-1].output_type == "stream"
-            and joined[-1].name == output.name
-        )
-        if same:
-            joined[-1].text += output.text
-        else:
-            joined.append(output)
-    return joined
+        if output.output_type == "stream" and output.name in streams:
+            streams[output.name].text += output.text
+        elif output.output_type == "stream":
+            streams[output.name] = output
+    shown = [output for output in outputs if output.output_type != "stream"]
+    return [streams[name] for name in ("stderr", "stdout") if name in streams] + shown
 
 
 def _write_notebook(node: Any, file: Path) -> None:

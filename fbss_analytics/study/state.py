@@ -67,7 +67,7 @@ def inputs_of(study: Study, notebook: Path) -> dict[str, str]:
     return {
         "notebook": _digest([json.dumps(notebook_source(notebook)).encode()]),
         "code": _code_hash(),
-        "cohort": folder_hash(study.cohort),
+        "cohort": folder_hash(study.cohort(cohort_name(notebook)).folder),
         "study": _digest([study.file.read_bytes()]),
         "environment": _digest([environment]),
     }
@@ -93,13 +93,22 @@ def why_stale(study: Study, notebook: Path, state: Mapping[str, NotebookState]) 
 def notebook_source(notebook: Path) -> list[list[str]]:
     """Return a notebook's cells as (type, text), without outputs."""
     content: Any = json.loads(notebook.read_text(encoding="utf-8"))
-    return [[cell["cell_type"], "".join(cell["source"])] for cell in content["cells"]] + [[json.dumps(needs(notebook))]]
+    return [[cell["cell_type"], "".join(cell["source"])] for cell in content["cells"]] + [[json.dumps(_said(notebook))]]
 
 
 def needs(notebook: Path) -> list[str]:
     """Return the tables a notebook says it needs, in its metadata under ``fbss.needs``."""
+    return list(_said(notebook).get("needs", []))
+
+
+def cohort_name(notebook: Path) -> str:
+    """Return the cohort a notebook reads, in its metadata under ``fbss.cohort``; ``""`` for the study's own."""
+    return str(_said(notebook).get("cohort", ""))
+
+
+def _said(notebook: Path) -> dict[str, Any]:
     content: Any = json.loads(notebook.read_text(encoding="utf-8"))
-    return list(content.get("metadata", {}).get("fbss", {}).get("needs", []))
+    return dict(content.get("metadata", {}).get("fbss", {}))
 
 
 def output_hashes(study: Study, files: Iterable[Path]) -> dict[str, str]:

@@ -12,12 +12,21 @@ from typing import Any
 
 import pyarrow as pa
 
+import fbss_analytics.cohort.prior as prior
 import fbss_analytics.cohort.verbs as cohort_verbs
 import fbss_analytics.endpoints as endpoints
+import fbss_analytics.endpoints.change as change
+import fbss_analytics.endpoints.elimination as elimination
+import fbss_analytics.endpoints.onset as onset
+import fbss_analytics.endpoints.opioid_change as opioid_change
+import fbss_analytics.endpoints.recurrent as recurrent
+import fbss_analytics.exposure.category as category
 import fbss_analytics.exposure.covariates as covariates
 import fbss_analytics.exposure.devices as devices
+import fbss_analytics.exposure.intrathecal as intrathecal
 import fbss_analytics.exposure.opioids as opioids
 import fbss_analytics.exposure.therapies as therapies
+import fbss_analytics.exposure.trajectory as trajectory
 from fbss_analytics.cohort import Cohort
 from fbss_analytics.sources import schema
 from fbss_analytics.sources.checking import RawTable, check_tables
@@ -54,6 +63,15 @@ VERBS = {
         (therapies, ("add_therapy",)),
         (opioids, ("DoseDefinition", "add_opioid_dose")),
         (endpoints, ("add_time_to",)),
+        (prior, ("require_no_prior",)),
+        (trajectory, ("add_opioid_trajectory",)),
+        (category, ("add_dose_category",)),
+        (intrathecal, ("add_intrathecal_dose",)),
+        (change, ("add_change", "add_responder")),
+        (opioid_change, ("add_opioid_change", "add_joint_response")),
+        (elimination, ("add_opioid_elimination", "add_opioid_relapse")),
+        (recurrent, ("add_recurrent",)),
+        (onset, ("add_fbss_onset",)),
     )
     for name in names
 }  # fmt: skip

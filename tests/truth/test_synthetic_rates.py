@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic_rates import FACTORS, assert_mean, assert_share, kaplan_meier, supplied
 from synthetic_rules import frame
 
 from fbss_analytics.dates import DAYS_PER_YEAR, NO_DAY
@@ -24,11 +25,6 @@ from fbss_analytics.sources.synthetic.parameters import load_parameters
 from fbss_analytics.sources.synthetic.people import make_people
 
 PATIENTS, SEED = 25_000, 20261120
-# CDC 2022 factors for strength x quantity / days; a fentanyl patch counts three days.
-FACTORS = {
-    "tramadol": 0.2, "hydrocodone": 1.0, "oxycodone": 1.5, "tapentadol": 0.4, "hydromorphone": 5.0, "morphine": 1.0,
-    "methadone": 4.7, "fentanyl": 7.2,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,10 @@ class Stimulated:
 @pytest.fixture(scope="module")
 def tables():
     source = simulate("neuromodulation", n_patients=PATIENTS, seed=SEED)
-    return {name: frame(source.tables, name) for name in source.tables}
+    tables = {name: frame(source.tables, name) for name in source.tables}
+    # Pumps have their own comparison.
+    tables["device_events"] = tables["device_events"].query("device == 'scs'")
+    return tables
 
 
 @pytest.fixture(scope="module")
@@ -92,34 +91,6 @@ def fills(tables, patients):
 
 def _first(events: pd.DataFrame, event: str) -> pd.Series:
     return events[(events.event == event) & (events.component != "lead")].groupby("patient_id").date.min()
-
-
-def assert_share(simulated: float, n: int, published: float, n_published: int) -> None:
-    """Hold a simulated share to a published one, to three standard errors of their difference."""
-    error = np.sqrt(published * (1 - published) * (1 / n_published + 1 / n))
-    assert abs(simulated - published) <= 3 * error, f"{simulated:.4f} (n={n}) against {published} (n={n_published})"
-
-
-def assert_mean(values: pd.Series, published: float, sd: float, n_published: int) -> None:
-    """Hold a simulated mean to a published one, to three standard errors of their difference."""
-    error = sd * np.sqrt(1 / n_published + 1 / len(values))
-    assert abs(values.mean() - published) <= 3 * error, f"{values.mean():.3f} against {published}"
-
-
-def kaplan_meier(years: np.ndarray, event: np.ndarray, at: float) -> float:
-    """Return one minus Kaplan-Meier, as the published series print it (everything else censored)."""
-    times, counts = np.unique(years[event & (years <= at)], return_counts=True)
-    at_risk = len(years) - np.searchsorted(np.sort(years), times, side="left")
-    return float(1 - np.prod(1 - counts / at_risk))
-
-
-def supplied(fills: pd.DataFrame, n: int, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return MME and days of supply that fall between two days of each patient (both included)."""
-    patient = fills.patient.to_numpy()
-    start, stop = fills.start.to_numpy(), (fills.start + fills.days - 1).to_numpy()
-    days = np.minimum(stop, last[patient]) - np.maximum(start, first[patient]) + 1
-    days = np.maximum(days, 0)
-    return np.bincount(patient, days * fills.mme.fillna(0), n), np.bincount(patient, days, n)
 
 
 # Who

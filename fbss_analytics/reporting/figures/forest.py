@@ -11,7 +11,7 @@ import pandas as pd
 
 from ...errors import InputError
 from ...formats import count, decimal, interval, plural, ratio
-from ..rows import Row, adjusted_words, arrange, common_measure, series_labels
+from ..rows import Row, adjusted_words, arrange, by_period, common_measure, series_labels
 from ..tables.results import share_words
 from ..theme import DOUBLE_MM, FONT_SIZE, GREY, INK, LIGHT, MARKERS, PAPER, SERIES, SMALL_SIZE
 from ..words import capitalised, days_in_words, in_words, term_in_words
@@ -63,8 +63,9 @@ class _Column:
 def plot_forest(*fits: Fit, labels: Sequence[str] | None = None) -> Axes:
     """Draw ratios with their intervals on a logarithmic axis, with reference rows, n, events and the numbers.
 
-    **Definition.** The rows of `table_estimates`: a level's n and events are those of the last fit that has it, the
-    reference stands at 1. An interval that leaves the axis ends in an arrow; its numbers are printed in full.
+    **Definition.** The rows of `table_estimates`: a level's n and events are those of the last fit that has it (of a
+    fit split by time, those of each period), the reference stands at 1. An interval that leaves the axis ends in
+    an arrow; its numbers are printed in full.
 
     Parameters
     ----------
@@ -99,17 +100,21 @@ def plot_forest(*fits: Fit, labels: Sequence[str] | None = None) -> Axes:
     >>> fbss.plot_forest(fit).get_xscale()
     'log'
     """
+    fits = by_period(fits)
     series = series_labels(fits, labels)
     measure = common_measure(fits)
     names = list(dict.fromkeys(series))
     rows = arrange(fits, series)
-    heights = [ROW_MM if row.head or row.reference else ROW_MM + (len(names) - 1) * 3.6 for row in rows]
+    # Rows at risk differ between periods, so that each has its own; else the last fit's stand for all.
+    apart = any(fit.period for fit in fits)
+    tall = [not row.head and (apart or not row.reference) for row in rows]
+    heights = [ROW_MM + (len(names) - 1) * 3.6 if high else ROW_MM for high in tall]
     level = f"{fits[0].conf_level:.0%}".replace("%", " %")
     indent = [row.label if row.head or row.label.startswith(_term_label(row)) else f"   {row.label}" for row in rows]
     before = [
         _Column("", [wrapped_label(text) for text in indent]),
-        _Column("n", ["" if row.n is None else count(row.n) for row in rows], right=True),
-        _Column("events", ["" if row.events is None else count(row.events) for row in rows], right=True),
+        _Column("n", [_size(row, names, 0, apart) for row in rows], right=True),
+        _Column("events", [_size(row, names, 1, apart) for row in rows], right=True),
     ]
     heights = [max(height, text_height_mm(text) + 1) for height, text in zip(heights, before[0].texts, strict=True)]
     after = [_Column(f"{measure} ({level} CI)", [_numbers(row, names) for row in rows])]
@@ -181,6 +186,15 @@ def plot_comparison(comparison: Comparison) -> Axes:
     _legend(axes)
     describe(axes.figure, f"Published figures beside ours. {comparison.sentence()}")  # type: ignore[arg-type]
     return axes
+
+
+def _size(row: Row, names: Sequence[str], which: int, apart: bool) -> str:
+    """Return n (0) or events (1) of a row: one number, or, by period, one for each."""
+    if row.n is None or row.events is None:
+        return ""
+    if apart:
+        return "\n".join(count(row.sizes[name][which]) if name in row.sizes else "-" for name in names)
+    return count((row.n, row.events)[which])
 
 
 def wrapped_label(text: str) -> str:
@@ -352,7 +366,8 @@ def _with_heads(shown: pd.DataFrame) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     for (cause, is_rate), rows in shown.groupby(["cause", shown["statistic"].eq("rate")], sort=False):
         kind = "per 100 patient-years" if is_rate else "risk or share"
-        reason = "any reason" if cause == "any" else in_words(str(cause))
+        whole = "any reason" if rows["outcome"].iloc[0] == "explant" else in_words(str(rows["outcome"].iloc[0]))
+        reason = whole if cause == "any" else in_words(str(cause))
         records.append({"head": f"{capitalised(reason)}, {kind}"})
         records.extend(rows.to_dict("records"))  # type: ignore[arg-type]
     return records

@@ -40,6 +40,8 @@ def require_kind(curve: Curve, kind: str) -> None:
             "survival": "plot_survival",
             "cumulative_hazard": "plot_log_log",
             "effect": "plot_effect_curve",
+            "state_occupancy": "plot_state_occupancy",
+            "mean_cumulative_count": "plot_mean_cumulative_count",
         }
         raise InputError(
             f"This plot needs a {kind.replace('_', ' ')} curve, not {curve.kind!r}; use {verbs[curve.kind]}."

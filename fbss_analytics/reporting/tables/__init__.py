@@ -4,6 +4,7 @@ from .accounting import table_accounting
 from .baseline import standardised_difference, table_one
 from .estimand import table_estimand
 from .noun import Table
+from .rates import table_rates
 from .results import table_attrition, table_comparison, table_definitions, table_estimates, table_risk
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "table_estimand",
     "table_estimates",
     "table_one",
+    "table_rates",
     "table_risk",
 ]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...errors import InputError
 from ...formats import count, decimal, interval, p_value, percent, plural, ratio
-from ..rows import Row, adjusted_words, arrange, common_measure, series_labels
+from ..rows import Row, adjusted_words, arrange, by_period, common_measure, series_labels
 from ..words import capitalised, days_in_words, in_words, term_in_words
 from .noun import Table, text_table
 
@@ -27,6 +27,8 @@ STATISTIC_WORDS = {
     "survival": "1 - survival",
     "fraction": "share over follow-up",
     "rate": "per 100 patient-years",
+    "share": "share on the day",
+    "proportion": "share",
 }
 
 
@@ -70,6 +72,7 @@ def table_estimates(*fits: Fit, labels: Sequence[str] | None = None) -> Table:
     >>> fbss.table_estimates(fit).frame["level"].tolist()
     ['', 'female (reference)', 'male']
     """
+    fits = by_period(fits)
     series = series_labels(fits, labels)
     measure = common_measure(fits)
     names = list(dict.fromkeys(series))

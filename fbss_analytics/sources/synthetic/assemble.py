@@ -9,17 +9,10 @@ import pyarrow as pa
 
 from ...errors import InputError
 from ..source import Source, in_memory
-from .care import conditions_table, therapies_table
-from .devices import device_table
-from .dose import mme_at_eligibility
-from .draws import Draws, Whole
-from .fills import dispensings_table
+from .draws import Whole
+from .neuromodulation import neuromodulation_tables
 from .parameters import Parameters, load_parameters
-from .people import attributes_table, make_people, observation_table, patients_table
-from .scores import measurements_table
-from .spells import make_spells
-from .surgeries import make_operations, surgery_tables
-from .trials import make_trials
+from .surgical import surgical_cohort_tables
 
 MOST_PATIENTS = 9_999_999
 _AT_A_TIME = 25_000
@@ -27,7 +20,7 @@ _AT_A_TIME = 25_000
 
 
 def simulate(scenario: str, *, n_patients: int, seed: int, folder: str | Path | None = None) -> Source:
-    """Simulate a cohort of patients with failed back surgery syndrome.
+    """Simulate a cohort: adults eligible for neuromodulation, or adults from an index lumbar operation on.
 
     **Definition**: every number of a patient is addressed by seed, purpose, patient number and draw number, so that the
     same patient has the same rows, ids included, whatever ``n_patients`` is; ids are ``S0000001``, ``S0000002``, ...
@@ -35,9 +28,10 @@ def simulate(scenario: str, *, n_patients: int, seed: int, folder: str | Path | 
 
     Parameters
     ----------
-    scenario : {"neuromodulation"}
+    scenario : {"neuromodulation", "surgical"}
         Adults eligible for neuromodulation: one in four is referred for a spinal cord stimulation trial, one in twenty
-        is reserved for a pump trial (managed conventionally so far), the others are managed conventionally.
+        has a trial of intrathecal delivery, the others are managed conventionally. Or adults from an index lumbar
+        operation on, unselected: reoperations by cause, persistent pain, and the few who come to a device.
     n_patients : int
         1 to 9,999,999.
     seed : int
@@ -101,24 +95,8 @@ def simulate(scenario: str, *, n_patients: int, seed: int, folder: str | Path | 
 def simulate_tables(parameters: Parameters, numbers: Whole, *, seed: int) -> dict[str, pa.Table]:
     """Return all tables of the patients with these numbers (rising), each sorted as a cohort folder is."""
     ids = pa.array([f"S{number:07d}" for number in numbers.tolist()], pa.string())
-    people = make_people(Draws(seed, numbers), parameters)
-    operations, last_surgery = make_operations(people, parameters)
-    trials = make_trials(people, parameters)
-    devices, removed = device_table(people, parameters, trials, mme_at_eligibility(people, parameters), ids)
-    spells = make_spells(people, parameters, trials)
-    surgeries, stays = surgery_tables(people, parameters, operations, ids)
-    return {
-        "patients": patients_table(people, ids),
-        "observation_periods": observation_table(people, ids),
-        "attributes": attributes_table(people, parameters, ids),
-        "conditions": conditions_table(people, parameters, last_surgery, ids),
-        "measurements": measurements_table(people, parameters, trials, removed, ids),
-        "stays": stays,
-        "surgeries": surgeries,
-        "device_events": devices,
-        "dispensings": dispensings_table(people, parameters, trials, operations, spells, ids),
-        "therapies": therapies_table(people, parameters, ids),
-    }
+    make = surgical_cohort_tables if parameters.content["scenario"] == "surgical" else neuromodulation_tables
+    return make(parameters, numbers, ids, seed=seed)
 
 
 def _whole(value: object, *, name: str, low: int, high: int) -> int:

@@ -70,15 +70,21 @@ def _had_by_trait(people: People, p: Parameters) -> dict[str, Flags]:
 
 def therapies_table(people: People, p: Parameters, patient_id: pa.Array) -> pa.Table:
     """Return drugs as spans and procedures as days, before and after eligibility."""
+    return build("therapies", therapies_rows(people, p), patient_id)
+
+
+def therapies_rows(people: People, p: Parameters) -> list[Block]:
+    """Return the rows of the therapies table."""
     blocks: list[Block] = []
     for name in p.group("therapies.drugs"):
         blocks += _drug(people, p, name)
     for name in p.group("therapies.procedures"):
         blocks += _procedure(people, p, name)
-    return build("therapies", blocks, patient_id)
+    return blocks
 
 
-def _therapy(mask: Flags, name: str, start: Whole, end: npt.NDArray[np.int64] | None = None) -> Block:
+def therapy_rows(mask: Flags, name: str, start: Whole, end: npt.NDArray[np.int64] | None = None) -> Block:
+    """Return a treatment as a day or, with an end, as a span."""
     code = word_codes("therapy", [name])[0]
     last = np.full(len(mask), NO_DAY, dtype=np.int64) if end is None else end
     return where(mask, date=start, end_date=last, therapy=np.full(len(mask), code))
@@ -90,11 +96,11 @@ def _drug(people: People, p: Parameters, name: str) -> list[Block]:
     since = in_days(draws.exponential(f"{name} since") * p.number("therapies.since_mean_years"))
     until = in_days(draws.exponential(f"{name} until") * p.number("therapies.span_mean_years"))
     start = np.maximum(eligible - since, people.pharmacy_start)
-    blocks = [_therapy(takes, name, start, np.minimum(eligible + until, people.end))]
+    blocks = [therapy_rows(takes, name, start, np.minimum(eligible + until, people.end))]
     hazard = max(p.number(f"therapies.drug_starts.{name}"), 1e-12)
     new = eligible + in_days(draws.exponential(f"{name} new") / hazard)
     stop = new + in_days(draws.exponential(f"{name} new until") * p.number("therapies.span_mean_years"))
-    return [*blocks, _therapy(~takes & (new <= people.end), name, new, np.minimum(stop, people.end))]
+    return [*blocks, therapy_rows(~takes & (new <= people.end), name, new, np.minimum(stop, people.end))]
 
 
 def _procedure(people: People, p: Parameters, name: str) -> list[Block]:
@@ -104,11 +110,11 @@ def _procedure(people: People, p: Parameters, name: str) -> list[Block]:
     for k in range(_MOST_PROCEDURES):
         had = had if k == 0 else had & draws.below(f"{name} again", 0.45, k)
         day = eligible - draws.days(f"{name} before", (1, DAYS_PER_YEAR - 1), k)
-        blocks.append(_therapy(had, name, day))
+        blocks.append(therapy_rows(had, name, day))
     if name in p.group("therapies.procedure_rates"):
         now = eligible
         for k in range(_MOST_PROCEDURES):
             hazard = max(p.number(f"therapies.procedure_rates.{name}"), 1e-12)
             now = now + in_days(draws.exponential(f"{name} after", k) / hazard)
-            blocks.append(_therapy(now <= people.end, name, now))
+            blocks.append(therapy_rows(now <= people.end, name, now))
     return blocks

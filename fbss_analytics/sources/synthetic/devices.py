@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from ...dates import year_of
 from . import explants
 from .draws import NEVER, Draws, Flags, Whole, in_days, to_weibull
 from .parameters import Parameters
 from .people import People
-from .rows import Block, build, either, where, word_codes
+from .rows import Block, either, where, word_codes
 from .trials import Trials
 
 SYSTEMS = 3
@@ -35,10 +34,10 @@ class Model:
     generation: Whole
 
 
-def device_table(
-    people: People, p: Parameters, trials: Trials, mme: npt.NDArray[np.float64], patient_id: pa.Array
-) -> tuple[pa.Table, Whole]:
-    """Return the device events of everyone trialled, and the day each patient's first system was removed."""
+def stimulator_rows(
+    people: People, p: Parameters, trials: Trials, mme: npt.NDArray[np.float64]
+) -> tuple[list[Block], Whole]:
+    """Return the stimulator events of everyone trialled, and the day each patient's first system was removed."""
     blocks = _trial_rows(trials)
     implant = trials.implant
     first_removed = np.full(people.number, NEVER)
@@ -48,7 +47,7 @@ def device_table(
         first_removed = lives.removed if system == 1 else first_removed
         implant = explants.next_implant(people.draws, p, system, lives.removed, lives.reason)
         implant = np.where(implant <= people.end, implant, NEVER)
-    return build("device_events", blocks, patient_id), first_removed
+    return blocks, first_removed
 
 
 def _event(mask: Flags, event: str, day: Whole, **columns: object) -> Block:

@@ -30,14 +30,16 @@ def log_hazard_ratio(people: People, p: Parameters, mme: Numbers, rechargeable: 
     return np.asarray(total - p.number("explant.hazard_ratios.mean_log"), dtype=np.float64)
 
 
-def removal(draws: Draws, p: Parameters, system: int, log_ratio: Numbers) -> tuple[Whole, Whole]:
+def removal(
+    draws: Draws, p: Parameters, system: int, log_ratio: Numbers, *, section: str = "explant"
+) -> tuple[Whole, Whole]:
     """Return the days from implant to removal by its earliest cause (infection apart), and the cause as a code."""
-    causes = p.group("explant.baseline")
+    causes = p.group(f"{section}.baseline")
     codes = word_codes("device_reason", causes)
     days = np.full(len(log_ratio), NEVER)
     reason = np.full(len(log_ratio), -1, dtype=np.int64)
     for cause, code in zip(causes, codes, strict=True):
-        cumulative, shape = p.pair(f"explant.baseline.{cause}")
+        cumulative, shape = p.pair(f"{section}.baseline.{cause}")
         ratio = np.exp(log_ratio) if cause == INADEQUATE_RELIEF else np.ones(len(log_ratio))
         years = to_weibull(draws.exponential(f"explant {cause}", system), cumulative * ratio, 3.0, shape)
         day = in_days(years)
@@ -46,30 +48,32 @@ def removal(draws: Draws, p: Parameters, system: int, log_ratio: Numbers) -> tup
     return days, reason
 
 
-def infection(draws: Draws, p: Parameters, system: int) -> tuple[Whole, Whole]:
+def infection(draws: Draws, p: Parameters, system: int, *, section: str = "explant") -> tuple[Whole, Whole]:
     """Return the days from implant to a deep infection, and to the removal it leads to."""
-    infected = draws.below("infected", p.number("explant.infection.infected"), system)
-    spread = np.exp(p.number("explant.infection.sigma") * draws.normal("infection day", system))
-    day = np.ceil(p.number("explant.infection.median_days") * spread).astype(np.int64)
-    removed = draws.below("infection removed", p.number("explant.infection.explanted"), system)
-    wait = draws.days("infection removal", p.pair("explant.infection.until_explant_days"), system)
+    infected = draws.below("infected", p.number(f"{section}.infection.infected"), system)
+    spread = np.exp(p.number(f"{section}.infection.sigma") * draws.normal("infection day", system))
+    day = np.ceil(p.number(f"{section}.infection.median_days") * spread).astype(np.int64)
+    removed = draws.below("infection removed", p.number(f"{section}.infection.explanted"), system)
+    wait = draws.days("infection removal", p.pair(f"{section}.infection.until_explant_days"), system)
     return np.where(infected, day, NEVER), np.where(infected & removed, day + wait, NEVER)
 
 
-def next_implant(draws: Draws, p: Parameters, system: int, removed: Whole, reason: Whole) -> Whole:
+def next_implant(
+    draws: Draws, p: Parameters, system: int, removed: Whole, reason: Whole, *, section: str = "explant"
+) -> Whole:
     """Return the day of the next system after a removal, `NEVER` where there is none."""
     share = np.zeros(len(removed))
-    for cause in p.group("explant.reimplant"):
+    for cause in p.group(f"{section}.reimplant"):
         if cause.startswith("wait_"):
             continue
         code = word_codes("device_reason", [cause])[0]
-        share = np.where(reason == code, p.number(f"explant.reimplant.{cause}"), share)
+        share = np.where(reason == code, p.number(f"{section}.reimplant.{cause}"), share)
     again = draws.below("reimplanted", share, system)
-    spread = np.exp(p.number("explant.reimplant.wait_sigma") * draws.normal("reimplant wait", system))
+    spread = np.exp(p.number(f"{section}.reimplant.wait_sigma") * draws.normal("reimplant wait", system))
     least = np.where(
         reason == word_codes("device_reason", [INFECTION])[0],
-        p.number("explant.reimplant.wait_after_infection_days"),
-        p.number("explant.reimplant.wait_least_days"),
+        p.number(f"{section}.reimplant.wait_after_infection_days"),
+        p.number(f"{section}.reimplant.wait_least_days"),
     )
-    wait = np.maximum(np.ceil(p.number("explant.reimplant.wait_median_days") * spread), least).astype(np.int64)
+    wait = np.maximum(np.ceil(p.number(f"{section}.reimplant.wait_median_days") * spread), least).astype(np.int64)
     return np.where(again & (removed < NEVER), removed + wait, NEVER)

@@ -12,7 +12,7 @@ from .draws import Draws, Flags, Numbers, Whole, expit, in_days
 from .parameters import Parameters, Product
 from .people import People
 from .rows import Block, build, rows_of, word_codes
-from .spells import REFERENCE_MME, SPELLS, Spells, log_dose
+from .spells import ALL_SPELLS, REFERENCE_MME, Spells, log_dose
 from .surgeries import Operations
 from .trials import Trials
 
@@ -48,12 +48,12 @@ def dispensings_table(
     """Return every fill inside pharmacy observation."""
     catalogue = _Catalogue.of(p)
     parts = [_courses(people, p, spells, spell, segment, slot)
-             for spell in range(SPELLS) for segment in range(_ROTATIONS + 1) for slot in (LONG, SHORT)]  # fmt: skip
+             for spell in range(ALL_SPELLS) for segment in range(_ROTATIONS + 1) for slot in (LONG, SHORT)]  # fmt: skip
     courses = Courses(
         **{each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Courses)}
     )
     blocks = _fills(people, p, spells, courses, catalogue)
-    blocks += _acute(people, p, trials, operations, catalogue)
+    blocks += _acute(people, p, trials, operations, spells, catalogue)
     return build("dispensings", blocks, patient_id, counter="dispensing_id", tie="course")
 
 
@@ -223,12 +223,14 @@ def _block(
     )
 
 
-def _acute(people: People, p: Parameters, trials: Trials, operations: Operations, catalogue: _Catalogue) -> list[Block]:
+def _acute(
+    people: People, p: Parameters, trials: Trials, operations: Operations, spells: Spells, catalogue: _Catalogue
+) -> list[Block]:
     """Return the fills of a few days that patients who take no opioids get after an operation or an implant."""
     everyone = np.arange(people.number)
     patient = np.concatenate([operations.patient, everyone])
     position = np.concatenate([operations.position, np.full(people.number, 99)])
-    day = np.concatenate([operations.day, trials.implant])
+    day = np.concatenate([operations.day, np.minimum(trials.implant, spells.pumps.implant)])
     share = np.repeat(
         [p.number("opioids.spells.acute_after_surgery"), p.number("opioids.spells.acute_after_implant")],
         [len(operations.patient), people.number],

@@ -15,7 +15,7 @@ from typing import Any
 
 from ...errors import InputError, nearest, one_of
 
-SCENARIOS = ("neuromodulation",)
+SCENARIOS = ("neuromodulation", "surgical")
 _EPOCH = datetime.date(1970, 1, 1)
 
 
@@ -78,8 +78,24 @@ class Parameters:
 def load_parameters(scenario: str) -> Parameters:
     """Return the validated parameters of a scenario, or raise `InputError` with the nearest scenario's name."""
     one_of(scenario, SCENARIOS, name="scenario")
+    return parse_parameters(scenario_content(scenario))
+
+
+def scenario_content(scenario: str) -> dict[str, Any]:
+    """Return a scenario's file with what it inherits: sections of another scenario, its own entries first."""
     text = files("fbss_analytics").joinpath(f"data/scenarios/{scenario}.toml").read_text(encoding="utf-8")
-    return parse_parameters(tomllib.loads(text))
+    content = tomllib.loads(text)
+    for other, sections in content.pop("inherits", {}).items():
+        theirs = scenario_content(other)
+        for section in sections:
+            content[section] = _merged(theirs[section], content.get(section, {}))
+    return content
+
+
+def _merged(theirs: Any, own: Any) -> Any:
+    if not isinstance(theirs, Mapping) or "value" in own:
+        return own or theirs
+    return {key: _merged(theirs[key], own.get(key, {})) if key in theirs else own[key] for key in {**theirs, **own}}
 
 
 def parse_parameters(content: Mapping[str, Any]) -> Parameters:

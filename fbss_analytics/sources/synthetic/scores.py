@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +12,12 @@ from .. import schema
 from .draws import NEVER, Flags, Numbers, Whole
 from .parameters import Parameters
 from .people import People
+from .pump_trials import PumpTrials
 from .rows import Block, build, where, word_codes
 from .trials import Trials
 
 _MONTHS = {"m3": 3, "m6": 6, "m12": 12, "m24": 24, "m36": 36}
+_PUMP_VISITS = 10
 _DECIMALS = {"eq5d": 3, "bmi": 1}
 # Change of a score per unit of relief (1 is full relief of leg pain); pain itself falls in proportion.
 _CHANGE = {"odi": -26.0, "eq5d": 0.38, "phq9": -4.0, "sleep": -2.6}
@@ -36,16 +38,24 @@ class _Visit:
     number: int
 
 
-def measurements_table(people: People, p: Parameters, trials: Trials, removed: Whole, patient_id: pa.Array) -> pa.Table:
-    """Return the scores; ``removed`` is the day the first system was removed, after which it relieves no more."""
-    baseline = {name: _baseline_value(people, p, name) for name in _BASELINE}
+def measurements_table(
+    people: People, p: Parameters, trials: Trials, removed: Whole, pumps: PumpTrials, pump_removed: Whole,
+    patient_id: pa.Array,
+) -> pa.Table:  # fmt: skip
+    """Return the scores; on ``removed`` the first stimulator, on ``pump_removed`` the pump stops relieving."""
+    baseline = {name: baseline_value(people, p, name) for name in _BASELINE}
     blocks = _baseline_rows(people, p, baseline)
     for number, name in enumerate(_MONTHS, start=1):
-        blocks += _visit_rows(people, p, baseline, _visit(people, p, trials, removed, number, name))
+        visit = _visit(people, p, trials, removed, number, name)
+        # Once a pump is planned that leads to an implant, visits are counted from the implant.
+        goes_on = (pumps.implant >= NEVER) | (visit.day < pumps.decision)
+        blocks += _visit_rows(people, p, baseline, replace(visit, came=visit.came & goes_on))
+        blocks += _visit_rows(people, p, baseline, _pump_visit(people, p, pumps, pump_removed, number, name))
     return build("measurements", blocks, patient_id)
 
 
-def _limited(name: str, value: Numbers) -> Numbers:
+def limited(name: str, value: Numbers) -> Numbers:
+    """Return values rounded as the score is recorded, within its range."""
     limits = schema.measures()[name]
     step = 2.0 if name == "odi" else 1.0
     rounded = np.round(value / step, _DECIMALS.get(name, 0)) * step
@@ -53,7 +63,8 @@ def _limited(name: str, value: Numbers) -> Numbers:
     return np.asarray(np.round(np.clip(rounded, low, limits["maximum"]), 3), dtype=np.float64)
 
 
-def _baseline_value(people: People, p: Parameters, name: str) -> Numbers:
+def baseline_value(people: People, p: Parameters, name: str) -> Numbers:
+    """Return a score at baseline before rounding; scores share a severity, and mood goes with depression."""
     mean, sd = p.pair(f"scores.{name}")
     depressed = {"phq9": 4.0, "anxiety": 3.0, "pain_catastrophizing": 4.0}.get(name, 0.0)
     shift = depressed * (people.has_depression - p.number("conditions.depression"))
@@ -63,11 +74,12 @@ def _baseline_value(people: People, p: Parameters, name: str) -> Numbers:
     return np.asarray(mean + shift + sd * spread, dtype=np.float64)
 
 
-def _score(name: str, mask: Flags, day: Whole, value: Numbers) -> Block:
+def score_rows(name: str, mask: Flags, day: Whole, value: Numbers) -> Block:
+    """Return one recorded score for each patient where the mask holds."""
     code = word_codes("measure", [name])[0]
     unit = str(schema.measures()[name]["unit"])
     measure = np.full(len(mask), code)
-    return where(mask, date=day, measure=measure, value=_limited(name, value), unit=unit, source="clinic")
+    return where(mask, date=day, measure=measure, value=limited(name, value), unit=unit, source="clinic")
 
 
 def _baseline_rows(people: People, p: Parameters, baseline: dict[str, Numbers]) -> list[Block]:
@@ -80,7 +92,7 @@ def _baseline_rows(people: People, p: Parameters, baseline: dict[str, Numbers]) 
     blocks = []
     for name, value in values.items():
         known = ~draws.below(f"missing {name}", p.number("scores.missing_baseline"))
-        blocks.append(_score(name, known, day, value))
+        blocks.append(score_rows(name, known, day, value))
     return blocks
 
 
@@ -101,6 +113,19 @@ def _visit(people: People, p: Parameters, trials: Trials, removed: Whole, number
     return _Visit(name, day, came, np.clip(back, -0.5, 1), np.clip(leg, -0.5, 1), number)
 
 
+def _pump_visit(people: People, p: Parameters, pumps: PumpTrials, removed: Whole, number: int, name: str) -> _Visit:
+    draws, months, draw = people.draws, _MONTHS[name], _PUMP_VISITS + number
+    day = pumps.implant + int(months * DAYS_PER_YEAR / 12) + draws.days("visit", (-14, 21), draw)
+    came = draws.below("attendance", p.shares("scores.attendance")[name], draw) & (day <= people.end)
+    working = day < removed
+    waning = p.number("pump.relief.waning_per_year") * months / 12
+    back = np.where(working, pumps.lasting_relief + waning, _conventional_relief(people, p, "back", draw))
+    less = p.number("pump.relief.back") - p.number("pump.relief.leg")
+    own = 0.5 * p.number("pump.relief.sd") * draws.normal("leg relief by pump")
+    leg = np.where(working, pumps.lasting_relief - less + waning + own, _conventional_relief(people, p, "leg", draw))
+    return _Visit(name, day, came, np.clip(back, -0.5, 1), np.clip(leg, -0.5, 1), draw)
+
+
 def _conventional_relief(people: People, p: Parameters, where_felt: str, number: int) -> Numbers:
     lasting = people.draws.normal(f"conventional {where_felt}")
     passing = people.draws.normal(f"conventional {where_felt} at visit", number)
@@ -119,9 +144,9 @@ def _visit_rows(people: People, p: Parameters, baseline: dict[str, Numbers], vis
             value = baseline[name] + _CHANGE[name] * visit.leg
         spread = 0.25 * p.pair(f"scores.{name}")[1]
         value = value + spread * people.draws.normal(f"{name} at visit", visit.number)
-        blocks.append(_score(name, _known(people, p, visit, name), visit.day, value))
+        blocks.append(score_rows(name, _known(people, p, visit, name), visit.day, value))
     impression = 3.9 - 4.2 * visit.leg + 0.7 * people.draws.normal("pgic", visit.number)
-    blocks.append(_score("pgic", _known(people, p, visit, "pgic"), visit.day, impression))
+    blocks.append(score_rows("pgic", _known(people, p, visit, "pgic"), visit.day, impression))
     return blocks
 
 

@@ -11,9 +11,13 @@ from .dose import secular_log_dose
 from .draws import NEVER, Flags, Numbers, Whole, expit, in_days
 from .parameters import Parameters
 from .people import SCS, People
+from .pump_trials import PumpTrials
 from .trials import Trials
 
 SPELLS = 4
+PUMP_SPELLS = 3
+ALL_SPELLS = SPELLS + PUMP_SPELLS
+"""Spells of everyone, and after them those that follow a pump."""
 REFERENCE_MME = 45.0
 _STOP_HORIZON_DAYS = 730
 _HALF_YEAR_DAYS = 182
@@ -24,22 +28,26 @@ class Spells:
     """Use of opioids; ``begin`` and ``stop`` (first day without) have shape (spells, patients).
 
     ``anchor`` is the implant, or 60 days after eligibility where there is none: from then on stopping and change of
-    dose depend on how the patient is treated.
+    dose depend on how the patient is treated. ``conventional_stop`` is the stop without a pump; before the day of
+    decision a taper leads to it. ``pump_change`` is the log ratio of dose reached after a pump.
     """
 
     begin: Whole
     stop: Whole
+    conventional_stop: Whole
     anchor: Whole
     rise: Numbers
     change: Numbers
     is_abrupt: Flags
+    pumps: PumpTrials
+    pump_change: Numbers
 
 
-def make_spells(people: People, p: Parameters, trials: Trials) -> Spells:
-    """Draw when each patient uses opioids."""
+def make_spells(people: People, p: Parameters, trials: Trials, pumps: PumpTrials) -> Spells:
+    """Draw when each patient uses opioids, pumps apart."""
     implanted = trials.implant < NEVER
     anchor = np.where(implanted, trials.implant, people.eligible + 60)
-    begin = np.full((SPELLS, people.number), NEVER)
+    begin = np.full((ALL_SPELLS, people.number), NEVER)
     stop = begin.copy()
     begin[0] = np.where(people.is_user, _first_begin(people, p), NEVER)
     stop[0] = np.where(people.is_user, anchor + _days_to_stop(people, p, trials, anchor), NEVER)
@@ -54,10 +62,13 @@ def make_spells(people: People, p: Parameters, trials: Trials) -> Spells:
     return Spells(
         begin=begin,
         stop=stop,
+        conventional_stop=stop,
         anchor=anchor,
         rise=_rise(people, p),
         change=_change(people, p, trials),
         is_abrupt=people.draws.below("abrupt stop", p.number("opioids.abrupt_stop")),
+        pumps=pumps,
+        pump_change=np.zeros(people.number),
     )
 
 
@@ -69,12 +80,26 @@ def log_dose(people: People, p: Parameters, spells: Spells, patient: Whole, spel
     ramp = np.clip((day - anchor) / p.number("opioids.change.ramp_days"), 0, 1)
     later = p.number("opioids.spells.new_log_dose")
     level = level + np.where(spell == 0, spells.change[patient] * ramp, later)
-    to_stop = (spells.stop[spell, patient] - day) / p.number("opioids.taper_days")
+    is_before = day < spells.pumps.decision[patient]
+    stop = np.where(is_before, spells.conventional_stop[spell, patient], spells.stop[spell, patient])
+    to_stop = (stop - day) / p.number("opioids.taper_days")
     taper = p.number("opioids.taper_log_dose") * np.clip(1 - to_stop, 0, 1)
     level = level + np.where((spell == 0) & ~spells.is_abrupt[patient], taper, 0.0)
+    level = level + np.where(spell < SPELLS, _pump_log_dose(p, spells, patient, day), 0.0)
     wobble = people.draws.take(patient).normal("wobble", np.maximum(day, 0) // _HALF_YEAR_DAYS)
     level = level + p.number("opioids.wobble_log_sd") * wobble
     return np.asarray(np.minimum(level, np.log(p.number("opioids.cap_mme"))), dtype=np.float64)
+
+
+def _pump_log_dose(p: Parameters, spells: Spells, patient: Whole, day: Whole) -> Numbers:
+    """Return the log change of dose by a taper before the trial (taken back without a pump) and by the pump."""
+    pumps = spells.pumps
+    decision, trial, implant = pumps.decision[patient], pumps.start[patient], pumps.implant[patient]
+    tapered = np.clip((day - decision) / np.maximum(trial - decision, 1), 0, 1) * pumps.is_tapered[patient]
+    given_up = np.clip((day - trial - 14) / 30, 0, 1) * (implant >= NEVER)
+    lowered = p.number("pump.taper.log_dose") * np.maximum(tapered - given_up, 0)
+    ramp = np.clip((day - implant) / p.number("pump.opioids.ramp_days"), 0, 1)
+    return np.asarray(lowered + spells.pump_change[patient] * ramp, dtype=np.float64)
 
 
 def _first_begin(people: People, p: Parameters) -> Whole:

@@ -58,14 +58,15 @@ def make_operations(people: People, p: Parameters) -> tuple[Operations, Whole]:
     is_first = position == past[patient] - 1
     early = people.draws.take(patient).below("known to the month", p.number("surgeries.known_to_month"), position)
     to_month = early & (day < people.start[patient] - 31)
-    day = np.where(to_month, _middle_of_month(day), day)
+    day = np.where(to_month, middle_of_month(day), day)
     order = np.lexsort((day, patient))
     last = days[0]
     chosen = Operations(patient[order], position[order], day[order], is_first[order], to_month[order])
     return chosen, np.asarray(last, dtype=np.int64)
 
 
-def _middle_of_month(day: Whole) -> Whole:
+def middle_of_month(day: Whole) -> Whole:
+    """Return the day that stands for a date known to the month."""
     months = day.astype("datetime64[D]").astype("datetime64[M]")
     return months.astype("datetime64[D]").astype(np.int64) + 14
 

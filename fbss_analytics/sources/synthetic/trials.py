@@ -28,11 +28,16 @@ class Trials:
 
 def make_trials(people: People, p: Parameters) -> Trials:
     """Draw the trials of those referred for one."""
+    start = people.eligible + people.draws.days("trial wait", p.pair("trial.wait_days"))
+    return trials_from(people, p, np.where(people.arm == SCS, start, NEVER))
+
+
+def trials_from(people: People, p: Parameters, start: Whole) -> Trials:
+    """Draw the trials that begin on given days (`NEVER` for none)."""
     draws = people.draws
-    start = people.eligible + draws.days("trial wait", p.pair("trial.wait_days"))
     end = start + draws.days("trial length", p.pair("trial.length_days"))
     implant = end + draws.days("implant wait", p.pair("trial.implant_wait_days"))
-    is_started = (people.arm == SCS) & (start <= people.end)
+    is_started = start <= people.end
     is_ended = is_started & (end <= people.end)
     spread = draws.normal("trial relief")
     relief = _percent_relief(people, p, spread)

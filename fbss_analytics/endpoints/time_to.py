@@ -7,48 +7,55 @@ day 0 or later is followed; where it begins after day 0 the patient enters late 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .cohort import Cohort, Definition, Outcome
-from .cohort.linkage import observed_spans, relative_events
-from .cohort.nouns import add_columns
-from .errors import InputError, nearest, one_of
-from .formats import count
-from .sources import schema
-from .sources.events import event, events
+from ..cohort import Cohort, Definition, Outcome
+from ..cohort.linkage import observed_spans, relative_events
+from ..cohort.nouns import add_columns
+from ..errors import InputError, nearest, one_of
+from ..formats import count
+from ..sources import schema
+from ..sources.events import event, events
+from .clocks import Device, check_clock, device_of, ends_of
+from .reoperation import SCOPES, reoperations
 
 NEVER = np.inf
 EXPLANT_DEFINITIONS: Mapping[str, tuple[str, str]] = {
-    "any_removal": ("removal of the generator, whether or not a new one follows on a later day", ""),
+    "any_removal": ("removal of the {core}, whether or not a new one follows on a later day", ""),
     "without_replacement": (
-        "removal of the generator without a new system of the same therapy within {within_days} days, dated at removal",
+        "removal of the {core} without a new system of the same therapy within {within_days} days, dated at removal",
         "Dougherty MC et al. Neuromodulation 2021, doi 10.1111/ner.13207",
     ),
     "removal_or_revision_for_inadequate_relief": (
-        "removal of the generator or revision of a part for inadequate relief",
+        "removal of the {core} or revision of a part for inadequate relief",
         "Nissen M et al. Neuromodulation 2021, PMID 33073907",
     ),
     "with_reason": (
-        "removal of the generator with a stated reason and without a new system within {within_days} days",
+        "removal of the {core} with a stated reason and without a new system within {within_days} days",
         "",
     ),
 }
 NON_USE = "non_use"
 DEVICE_OUTCOMES = ("explant", "explant_or_non_use")
+REOPERATION = "reoperation"
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """The first qualifying event of each row: day (`NEVER` without one), reason, and the days to wait for proof."""
+    """The first qualifying event of each row: day (`NEVER` without one), reason, and the days to wait for proof.
+
+    ``wait`` is missing where no waiting proves it. Rows in ``left_out`` have no outcome: their clock did not start.
+    """
 
     day: npt.NDArray[np.float64]
     reason: npt.NDArray[Any]
     wait: npt.NDArray[np.float64]
+    left_out: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,9 @@ def add_time_to(
     definition: str | None = None,
     within_days: int | None = None,
     clock: str | None = None,
+    component: str | None = None,
+    device: str | None = None,
+    scope: str | None = None,
     by_reason: bool = False,
     unascertained: str = "event",
     name: str | None = None,
@@ -88,25 +98,41 @@ def add_time_to(
     ``<name>_is_ascertained`` False; death within it is explant, then death. ``"any_removal"``,
     ``"removal_or_revision_for_inadequate_relief"`` and ``"with_reason"`` repeat published variants.
     ``"explant_or_non_use"`` also counts the end of use without removal, whether taken up again later or not. Of several
-    reasons on one day the first in the order of the vocabulary is kept.
+    reasons on one day the first in the order of the vocabulary is kept. The clock ``"therapy"`` runs through
+    replacements; ``"system"`` ends when the generator (or pump) implanted on day 0 is removed and none is put into the
+    same system that day; ``"component"`` when one part of it is removed or replaced, a planned replacement at the end
+    of the battery's life included, with its reason.
+
+    Reoperation: an operation on the lumbar spine (region lumbar or lumbosacral) after the index operation; on day 0
+    only one with a stated reason to return to theatre. A staged further sitting is none, nor is the laminectomy of a
+    paddle lead (a laminectomy, laminotomy or other operation on the day of a device operation) or an injection. Levels
+    are compared where they are listed: where those of the index operation are not, the outcome is missing; at an
+    operation without listed levels, time is censored with ``<name>_is_ascertained`` False. Adjacent is the next level
+    above or below those of the index operation (its staged sittings included) and not one of them.
 
     Parameters
     ----------
     cohort : Cohort
     event_name : str
-        ``"explant"``, ``"explant_or_non_use"`` or a named event (``data/events.toml``).
+        ``"explant"``, ``"explant_or_non_use"``, ``"reoperation"`` or a named event (``data/events.toml``).
     until_days : int
         Last day of follow-up, included.
     competing : str, tuple of str, or None
         Named events that end time at risk as competing events, for example ``"death"``; None for none.
     definition : str
-        Explant only, and required there: one of the four definitions above.
+        Explant on the therapy clock only, and required there: one of the four definitions above.
     within_days : int
         Required by ``"without_replacement"`` and ``"with_reason"``.
-    clock : {"therapy"}
-        Device outcomes only, and required there: ``"therapy"`` counts from day 0 through replacements.
+    clock : {"therapy", "system", "component"}
+        Device outcomes only, and required there. The system and component clocks start at an implant on day 0.
+    component : {"generator", "lead", "pump", "catheter"}
+        Required by ``clock="component"``.
+    device : {"scs", "intrathecal_pump"}
+        Device outcomes only: the device of the event on day 0 when not given; required where that is no device event.
+    scope : {"any_lumbar", "index_level", "adjacent_level", "fusion_only"}
+        Reoperation only, and required there.
     by_reason : bool
-        Explant only: status is the recorded reason (``unknown`` where there is none), one cause each.
+        Explant and reoperation only: status is the recorded reason (``unknown`` where there is none), one cause each.
     unascertained : {"event", "censored"}
         Explant only: whether removals with ``<name>_is_ascertained`` False count, or are censored at removal.
     name : str, optional
@@ -116,15 +142,15 @@ def add_time_to(
     -------
     Cohort
         New columns ``<name>_days`` (days; missing where nothing was observed), ``<name>_status``,
-        ``<name>_entry_days`` (0, or half a day before the first observed day where that lies after day 0); device
-        outcomes also ``<name>_reason`` and ``<name>_is_ascertained``.
+        ``<name>_entry_days`` (0, or half a day before the first observed day where that lies after day 0); explant and
+        reoperation also ``<name>_reason`` and ``<name>_is_ascertained``.
 
     Raises
     ------
     InputError
         Unknown event or definition, or an argument that the event does not take or lacks.
     DataError
-        The source lacks device events or observation periods.
+        The source lacks device events, operations or observation periods, or nobody's levels are listed.
 
     Notes
     -----
@@ -140,7 +166,7 @@ def add_time_to(
     >>> sorted(cohort.outcomes)
     ['explant']
     """
-    known = (*DEVICE_OUTCOMES, *events())
+    known = (*DEVICE_OUTCOMES, REOPERATION, *events())
     if event_name not in known:
         raise InputError(f"{event_name!r} is not a named event.{nearest(event_name, known)}")
     if until_days < 1:
@@ -151,31 +177,47 @@ def add_time_to(
     rivals = (competing,) if isinstance(competing, str) else tuple(competing or ())
     if event_name in rivals:
         raise InputError(f"{event_name!r} cannot compete with itself; leave it out of competing=.")
+    given: dict[str, object] = {
+        "definition": definition, "within_days": within_days, "clock": clock, "component": component,
+        "device": device, "scope": scope, "by_reason": by_reason or None,
+        "unascertained": None if unascertained == "event" else unascertained,
+    }  # fmt: skip
     is_device = event_name in DEVICE_OUTCOMES
-    if is_device:
-        _check_device_arguments(definition, within_days, clock)
-        found = _device_outcome(cohort, event_name, str(definition), within_days)
-    else:
-        given = {"definition": definition, "within_days": within_days, "clock": clock, "by_reason": by_reason or None}
-        _refuse_device_arguments(
-            event_name, given | {"unascertained": None if unascertained == "event" else unascertained}
-        )
-        found = _first_event(cohort, event_name)
-    domains = event("scs_removal" if is_device else event_name).domains
+    what, found, domains = _find(cohort, event_name, given)
+    # An operation whose level is not known is never counted as one of a level.
+    unascertained = "censored" if event_name == REOPERATION else unascertained
     columns = _time_columns(cohort, name, found, _Follow(domains, rivals, until_days, by_reason, unascertained))
-    words = _words(event_name, definition, within_days, clock, rivals, until_days)
+    words = _words(what, clock, rivals, until_days)
     if is_device:
         words += _uncertain_words(columns[f"{name}_is_ascertained"], unascertained)
-    else:
+    elif event_name != REOPERATION:
         columns = {key: values for key, values in columns.items() if not key.endswith(("_reason", "_is_ascertained"))}
-    arguments = {
+    arguments: dict[str, object] = {
         "definition": definition, "within_days": within_days, "clock": clock, "competing": rivals,
         "until_days": until_days, "by_reason": by_reason, "unascertained": unascertained,
     }  # fmt: skip
+    arguments |= {key: given[key] for key in ("component", "device", "scope") if given[key] is not None}
     citation = EXPLANT_DEFINITIONS[definition][1] if definition else ""
     causes = _causes(columns[f"{name}_status"], rivals) if by_reason else ("event",)
     outcome = Outcome(name, f"{name}_days", f"{name}_status", f"{name}_entry_days", causes, rivals, until_days, words)
     return add_columns(cohort, columns, Definition(name, words, tuple(columns), arguments, citation), outcome=outcome)
+
+
+def _find(cohort: Cohort, event_name: str, given: Mapping[str, object]) -> tuple[str, _Found, tuple[str, ...]]:
+    """Return what the event is in words, the first one of each row, and the domains in which it is seen."""
+    if event_name in DEVICE_OUTCOMES:
+        _refuse_arguments(event_name, {"scope": given["scope"]})
+        device = device_of(cohort, None if given["device"] is None else str(given["device"]))
+        _check_device_arguments(cohort, device, given)
+        return *_device_outcome(cohort, event_name, device, given), event(device.removal).domains
+    if event_name == REOPERATION:
+        _refuse_arguments(event_name, {key: each for key, each in given.items() if key not in ("scope", "by_reason")})
+        if given["scope"] is None:
+            raise InputError(f"Reoperation needs scope=; choose one of {', '.join(SCOPES)}.")
+        scope = one_of(str(given["scope"]), SCOPES, name="scope")
+        return SCOPES[scope], _reoperation(cohort, scope), event("lumbar_surgery").domains
+    _refuse_arguments(event_name, given)
+    return event(event_name).words, _first_event(cohort, event_name), event(event_name).domains
 
 
 def _uncertain_words(is_ascertained: npt.NDArray[np.bool_], unascertained: str) -> str:
@@ -184,15 +226,19 @@ def _uncertain_words(is_ascertained: npt.NDArray[np.bool_], unascertained: str) 
     return f" {count(n)} {fate} although observation ended before a new implant could be ruled out." if n else ""
 
 
-def _check_device_arguments(definition: str | None, within_days: int | None, clock: str | None) -> None:
-    if definition is None:
+def _check_device_arguments(cohort: Cohort, device: Device, given: Mapping[str, object]) -> None:
+    definition, within_days = given["definition"], given["within_days"]
+    clock, component = (None if given[key] is None else str(given[key]) for key in ("clock", "component"))
+    if definition is None and clock in (None, "therapy"):
         raise InputError(f"Explant needs definition=; choose one of {', '.join(EXPLANT_DEFINITIONS)}.")
-    one_of(definition, EXPLANT_DEFINITIONS, name="definition")
-    if clock is None:
-        raise InputError('Explant needs clock=; type clock="therapy" to count from day 0 through replacements.')
-    one_of(clock, ("therapy",), name="clock")
-    waits = "{within_days}" in EXPLANT_DEFINITIONS[definition][0]
-    if waits and (within_days is None or within_days < 0):
+    if definition is not None:
+        one_of(str(definition), EXPLANT_DEFINITIONS, name="definition")
+    check_clock(cohort, device, clock, component)
+    if clock != "therapy":
+        _refuse_arguments(f'clock="{clock}"', {key: given[key] for key in ("definition", "within_days")})
+        return
+    waits = "{within_days}" in EXPLANT_DEFINITIONS[str(definition)][0]
+    if waits and (not isinstance(within_days, int) or within_days < 0):
         raise InputError(
             f"definition={definition!r} needs within_days=, 0 or more; type within_days=90 as in Dougherty 2021."
         )
@@ -200,11 +246,13 @@ def _check_device_arguments(definition: str | None, within_days: int | None, clo
         raise InputError(f"definition={definition!r} takes no within_days=; leave it out.")
 
 
-def _refuse_device_arguments(event_name: str, given: Mapping[str, object]) -> None:
+def _refuse_arguments(event_name: str, given: Mapping[str, object]) -> None:
     extra = [key for key, value in given.items() if value is not None]
     if extra:
         belong = "they belong" if len(extra) > 1 else "it belongs"
-        raise InputError(f"{event_name!r} takes no {' or '.join(extra)}; {belong} to explant.")
+        owner = "explant on the therapy clock" if event_name.startswith("clock") else "explant"
+        owner = "reoperation" if extra == ["scope"] else owner
+        raise InputError(f"{event_name!r} takes no {' or '.join(extra)}; {belong} to {owner}.")
 
 
 def _first_event(cohort: Cohort, name: str) -> _Found:
@@ -213,42 +261,63 @@ def _first_event(cohort: Cohort, name: str) -> _Found:
     return _earliest(cohort, rows.assign(reason="unknown", wait=0))
 
 
-def _earliest(cohort: Cohort, rows: pd.DataFrame) -> _Found:
+def _earliest(cohort: Cohort, rows: pd.DataFrame, *, reasons: tuple[str, ...] = ()) -> _Found:
     """Return the first of some events (row, day, reason, wait); of several on one day the vocabulary's first reason."""
-    order = {reason: place for place, reason in enumerate((*schema.vocabulary("device_reason"), NON_USE))}
+    order = {reason: i for i, reason in enumerate(reasons or (*schema.vocabulary("device_reason"), NON_USE))}
     rows = rows.assign(reason=rows["reason"].fillna("unknown"))
     rows = rows.assign(place=rows["reason"].map(order)).sort_values(["row", "day", "place"]).drop_duplicates("row")
     day, wait = np.full(len(cohort), NEVER), np.zeros(len(cohort))
     reason = np.full(len(cohort), "unknown", dtype=object)
     for column, values in (("day", day), ("wait", wait), ("reason", reason)):
         values[rows["row"].to_numpy()] = rows[column].to_numpy()
-    return _Found(day, reason, wait)
+    return _Found(day, reason, wait, np.zeros(len(cohort), dtype=bool))
 
 
-def _device_outcome(cohort: Cohort, event_name: str, definition: str, within_days: int | None) -> _Found:
-    removals = relative_events(cohort, "scs_removal", columns=("system_id", "reason"))
+def _device_outcome(cohort: Cohort, event_name: str, device: Device, given: Mapping[str, object]) -> tuple[str, _Found]:
+    """Return what the outcome is in words, and its first event."""
+    clock, component = str(given["clock"]), given["component"]
+    left_out = np.zeros(len(cohort), dtype=bool)
+    if clock == "therapy":
+        wait = given["within_days"] if isinstance(given["within_days"], int) else 0
+        ends = _therapy_ends(cohort, device, str(given["definition"]), wait).assign(wait=wait)
+        what = EXPLANT_DEFINITIONS[str(given["definition"])][0].format(within_days=wait, core=device.core)
+    else:
+        ends, has = ends_of(cohort, device, clock, None if component is None else str(component))
+        ends, left_out = ends.assign(wait=0), ~has
+        what = f"removal or replacement of the {component} implanted on day 0"
+        if clock == "system":
+            what = f"removal of the {device.words} system implanted on day 0"
+    if event_name == "explant_or_non_use":
+        what += ", or end of use without removal"
+        stopped = relative_events(cohort, device.non_use, columns=("system_id",))
+        ends = pd.concat([ends, stopped[stopped["day"] >= 0].assign(reason=NON_USE, wait=0)])
+    return what, replace(_earliest(cohort, ends), left_out=left_out)
+
+
+def _therapy_ends(cohort: Cohort, device: Device, definition: str, within_days: int) -> pd.DataFrame:
+    removals = relative_events(cohort, device.removal, columns=("system_id", "reason"))
     removals = removals[removals["day"] >= 0]
     if definition == "removal_or_revision_for_inadequate_relief":
-        revisions = relative_events(cohort, "device_revision", columns=("system_id", "reason"))
+        revisions = relative_events(cohort, device.revision, columns=("system_id", "reason"))
         both = pd.concat([removals, revisions[revisions["day"] >= 0]])
-        ends = both[both["reason"] == "inadequate_relief"]
-    elif definition == "any_removal":
-        ends = removals[~_replaced(cohort, removals, 0)]
-    else:
-        ends = removals[~_replaced(cohort, removals, within_days or 0)]
+        return both[both["reason"] == "inadequate_relief"]
+    ends = removals[~replaced(cohort, removals, within_days, device)]
     if definition == "with_reason":
         ends = ends[ends["reason"].notna() & (ends["reason"] != "unknown")]
-    ends = ends.assign(wait=within_days or 0)
-    if event_name == "explant_or_non_use":
-        stopped = relative_events(cohort, "scs_non_use", columns=("system_id",))
-        ends = pd.concat([ends, stopped[stopped["day"] >= 0].assign(reason=NON_USE, wait=0)])
-    return _earliest(cohort, ends)
+    return ends
 
 
-def _replaced(cohort: Cohort, removals: pd.DataFrame, within_days: int) -> npt.NDArray[np.bool_]:
-    """Return which removals are followed by a new generator from that day to ``within_days`` after it."""
-    implants = relative_events(cohort, "scs_implant", columns=("system_id",))
-    swaps = relative_events(cohort, "scs_replacement", columns=("system_id",))
+def _reoperation(cohort: Cohort, scope: str) -> _Found:
+    rows, judged = reoperations(cohort, scope)
+    rows = rows.assign(wait=np.where(rows["is_certain"], 0.0, np.nan))
+    found = _earliest(cohort, rows, reasons=schema.vocabulary("surgery_reason"))
+    return replace(found, left_out=~judged)
+
+
+def replaced(cohort: Cohort, removals: pd.DataFrame, within_days: int, device: Device) -> npt.NDArray[np.bool_]:
+    """Return which removals are followed by a new generator or pump from that day to ``within_days`` after it."""
+    implants = relative_events(cohort, device.implant, columns=("system_id",))
+    swaps = relative_events(cohort, device.replacement, columns=("system_id",))
     first = implants.groupby(["row", "system_id"])["day"].min().rename("own_implant").reset_index()
     later = pd.concat([implants, swaps]).rename(columns={"day": "new_day", "system_id": "new_system"})
     ends = removals[["row", "day", "system_id"]].assign(end=np.arange(len(removals)))
@@ -257,9 +326,9 @@ def _replaced(cohort: Cohort, removals: pd.DataFrame, within_days: int) -> npt.N
     own = (pairs["new_system"] == pairs["system_id"]) & (pairs["new_day"] == pairs["own_implant"])
     own &= pairs["new_day"] == pairs["day"]
     follows = ~own & (pairs["new_day"] >= pairs["day"]) & (pairs["new_day"] <= pairs["day"] + within_days)
-    replaced = np.zeros(len(removals), dtype=bool)
-    replaced[pairs.loc[follows, "end"].to_numpy()] = True
-    return replaced
+    is_replaced = np.zeros(len(removals), dtype=bool)
+    is_replaced[pairs.loc[follows, "end"].to_numpy()] = True
+    return is_replaced
 
 
 def _time_columns(cohort: Cohort, name: str, found: _Found, follow: _Follow) -> dict[str, npt.NDArray[Any]]:
@@ -274,7 +343,7 @@ def _time_columns(cohort: Cohort, name: str, found: _Found, follow: _Follow) -> 
     counted = happens & (certain | (follow.unascertained == "event"))
     status = np.where(counted, found.reason if follow.by_reason else "event", np.where(happens, "censored", status))
     day = np.where(happens, found.day, day)
-    unseen = np.isnan(end) | (day < entry)
+    unseen = np.isnan(end) | (day < entry) | found.left_out
     return {
         f"{name}_days": np.where(unseen, np.nan, np.maximum(day, 0.5)),
         f"{name}_status": _text_where(~unseen, status),
@@ -312,16 +381,7 @@ def _causes(status: npt.NDArray[Any], rivals: tuple[str, ...]) -> tuple[str, ...
     return tuple(sorted(reasons, key=lambda reason: (-counts[reason], reason)))
 
 
-def _words(
-    event_name: str,
-    definition: str | None,
-    within_days: int | None,
-    clock: str | None,
-    rivals: tuple[str, ...],
-    until_days: int,
-) -> str:
-    what = EXPLANT_DEFINITIONS[definition][0].format(within_days=within_days) if definition else event(event_name).words
-    what += ", or end of use without removal" if event_name == "explant_or_non_use" else ""
+def _words(what: str, clock: str | None, rivals: tuple[str, ...], until_days: int) -> str:
     against = f"; {' and '.join(event(rival).words for rival in rivals)}" if rivals else ""
     against += {0: "", 1: " competes"}.get(len(rivals), " compete")
     since = f" on the {clock} clock" if clock else ""
