@@ -45,6 +45,7 @@ _WHERE = {
         "table_estimates",
         "table_one",
         "table_risk",
+        "table_tests",
     ),
     "reporting.figures": (
         "plot_comparison",

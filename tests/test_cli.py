@@ -60,6 +60,17 @@ def test_simulate_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "Did you mean 'neuromodulation'?" in capsys.readouterr().err
 
 
+def test_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    extract = Path(__file__).parent / "data" / "other_names"
+    folder = str(tmp_path / "cohort")
+    assert cli.main(["import", str(extract), folder, "--mapping", str(extract / "mapping.toml")]) == cli.DONE
+    assert f"Next: fbss check {folder}" in capsys.readouterr().out
+    assert cli.main(["check", folder]) == cli.DONE
+    capsys.readouterr()
+    assert cli.main(["import", str(extract), folder, "--mapping", "no_such.toml"]) == cli.WRONG_USE
+    assert "no_such.toml" in capsys.readouterr().err
+
+
 def test_check_lists_rows_set_aside_and_exits_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "patients.csv").write_text("patient_id,sex\nSECRET-1,female\nSECRET-2,femle\n", encoding="utf-8")
     with pytest.warns(match="Rows were set aside"):

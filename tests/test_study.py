@@ -261,6 +261,43 @@ def test_write_result_takes_results_only(tmp_path: Path, monkeypatch: pytest.Mon
     assert not any(str(patient) in written for patient in cohort.frame["patient_id"])
 
 
+def test_results_carry_their_method_and_estimates(tmp_path: Path) -> None:
+    (tmp_path / "cohort").mkdir()
+    write_notebook(tmp_path / "notebooks", "a_good", GOOD)
+    study = open_study(write_study(tmp_path))
+    people = pd.DataFrame({"days": [3.0, 4.0, 7.0, 9.0] * 10, "is_out": [True, True, False, True] * 10})
+    curve = fbss.estimate_survival(people, duration="days", status="is_out", event="out")
+    fit = fbss.fit_cox(people.assign(x=[1, 3, 2, 4] * 10), duration="days", status="is_out", event="out", formula="x")
+    write_result(curve, study=study, name="curve")
+    write_result(fit, study=study, name="fit")
+    write_result(fbss.table_risk(curve, days=[7]), study=study, name="risk")
+    folder = tmp_path / "reports" / "local"
+    notes = json.loads((folder / ".by_hand.results.json").read_text(encoding="utf-8"))
+    assert set(notes) == {"curve", "fit", "risk"}
+    assert notes["fit"]["method"] == fit.method
+    assert notes["fit"]["estimates"][0]["measure"] == "HR"
+    assert notes["fit"]["estimates"][0]["estimate"] == float(f"{fit.estimates['estimate'].iloc[0]:.6g}")
+    assert list(pd.read_csv(folder / "tables" / "by_hand_fit.csv")["term"]) == ["x"]
+
+
+def test_a_report_shows_errors_warnings_and_text(tmp_path: Path) -> None:
+    import nbformat
+
+    outputs = [
+        nbformat.v4.new_output("stream", name="stderr", text="StudyWarning: a <b> c"),
+        nbformat.v4.new_output("error", ename="DataError", evalue="what to do"),
+        nbformat.v4.new_output("execute_result", data={"text/plain": "1 < 2"}),
+    ]
+    node = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 < 2", outputs=outputs)])
+    page = fbss.write_report({"n": node}, file=tmp_path / "r.html", title="T", facts=[("a", "b & c")]).read_text(
+        "utf-8"
+    )
+    assert '<pre class="warning">StudyWarning: a &lt;b&gt; c</pre>' in page
+    assert '<p class="warning">DataError: what to do</p>' in page
+    assert "<pre>1 &lt; 2</pre>" in page
+    assert "<th>a</th><td>b &amp; c</td>" in page
+
+
 def test_written_numbers_carry_six_digits() -> None:
     frame = pd.DataFrame({"x": [0.123456789, 1234567.0], "n": [1, 2], "words": ["a", "b"]})
     assert round_numbers(frame)["x"].tolist() == [0.123457, 1234570.0]

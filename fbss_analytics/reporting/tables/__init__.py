@@ -4,7 +4,7 @@ from .accounting import table_accounting
 from .baseline import standardised_difference, table_one
 from .estimand import table_estimand
 from .noun import Table
-from .results import table_attrition, table_comparison, table_definitions, table_estimates, table_risk
+from .results import table_attrition, table_comparison, table_definitions, table_estimates, table_risk, table_tests
 
 __all__ = [
     "Table",
@@ -17,4 +17,5 @@ __all__ = [
     "table_estimates",
     "table_one",
     "table_risk",
+    "table_tests",
 ]
