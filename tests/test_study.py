@@ -298,6 +298,18 @@ def test_a_report_shows_errors_warnings_and_text(tmp_path: Path) -> None:
     assert "<th>a</th><td>b &amp; c</td>" in page
 
 
+def test_outputs_do_not_depend_on_the_timing_of_the_kernel(tmp_path: Path) -> None:
+    root = tmp_path
+    fbss.simulate("neuromodulation", n_patients=20, seed=1, folder=root / "cohort")
+    noisy = "import sys, warnings\nfor i in range(20):\n    print(i)\n    print(i, file=sys.stderr)\n7"
+    write_notebook(root / "notebooks", "a_noisy", [noisy])
+    run_study(open_study(write_study(root)), progress=io.StringIO())
+    executed = json.loads((root / "reports" / "mine" / "notebooks" / "a_noisy.ipynb").read_text(encoding="utf-8"))
+    outputs = executed["cells"][1]["outputs"]
+    assert [output.get("name", "shown") for output in outputs] == ["stderr", "stdout", "shown"]
+    assert outputs[0]["text"] == outputs[1]["text"] == "".join(f"{i}\n" for i in range(20))
+
+
 def test_written_numbers_carry_six_digits() -> None:
     frame = pd.DataFrame({"x": [0.123456789, 1234567.0], "n": [1, 2], "words": ["a", "b"]})
     assert round_numbers(frame)["x"].tolist() == [0.123457, 1234570.0]

@@ -107,7 +107,7 @@ def run_study(study: Study, *, force: bool = False, progress: TextIO | None = No
     stale = {notebook.stem for notebook in study.notebooks if force or why_stale(study, notebook, state)}
     if not stale and not _report_is_missing(study):
         outcomes = tuple(_fresh(notebook.stem, state) for notebook in study.notebooks)
-        return Summary(study, outcomes, "unchanged")
+        return Summary(study, outcomes, f"{study.cohort.name}, unchanged since the last run")
     study.reports.mkdir(parents=True, exist_ok=True)
     for leftover in study.reports.glob(f".{study.run_name}-*"):
         shutil.rmtree(leftover, ignore_errors=True)  # A killed run's; it never was a result.
@@ -305,25 +305,23 @@ def _clear_versions(node: Any) -> None:
     node.metadata.get("language_info", {}).pop("version", None)
     for cell in node.cells:
         cell.metadata.pop("execution", None)
-        # The kernel sends what is printed in pieces that depend on timing.
         if cell.cell_type == "code":
-            cell.outputs = _joined(cell.outputs)
+            cell.outputs = _in_stable_order(cell.outputs)
 
 
-def _joined(outputs: list[Any]) -> list[Any]:
-    joined: list[Any] = []
+def _in_stable_order(outputs: list[Any]) -> list[Any]:
+    """Return warnings, then what was printed, then what was shown.
+
+    The kernel sends the three side by side, in pieces and in an order that depend on timing.
+    """
+    streams: dict[str, Any] = {}
     for output in outputs:
-        same = (
-            joined
-            and output.output_type == "stream"
-            and joined[-1].output_type == "stream"
-            and joined[-1].name == output.name
-        )
-        if same:
-            joined[-1].text += output.text
-        else:
-            joined.append(output)
-    return joined
+        if output.output_type == "stream" and output.name in streams:
+            streams[output.name].text += output.text
+        elif output.output_type == "stream":
+            streams[output.name] = output
+    shown = [output for output in outputs if output.output_type != "stream"]
+    return [streams[name] for name in ("stderr", "stdout") if name in streams] + shown
 
 
 def _write_notebook(node: Any, file: Path) -> None:
