@@ -68,6 +68,7 @@ _WHERE = {
         "table_one",
         "table_rates",
         "table_risk",
+        "table_tests",
     ),
     "reporting.figures": (
         "plot_alluvial",

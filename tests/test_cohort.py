@@ -104,8 +104,14 @@ def test_attrition_counts_with_thousands() -> None:
             "with pharmacy observation throughout days -90 to -1",
         ),
         (lambda c: require_event(c, "lumbar_surgery", days=(None, None)), "with a lumbar operation on any day"),
-        (lambda c: require_event(c, "lumbar_surgery", days=(-900, None)), "with a lumbar operation on day -900 or after"),
-        (lambda c: require_event(c, "scs_implant", days=(0, 0)), "implant of a spinal cord stimulator generator on day 0"),
+        (
+            lambda c: require_event(c, "lumbar_surgery", days=(-900, None)),
+            "with a lumbar operation on day -900 or after",
+        ),
+        (
+            lambda c: require_event(c, "scs_implant", days=(0, 0)),
+            "implant of a spinal cord stimulator generator on day 0",
+        ),
     ],
 )
 def test_each_requirement_writes_one_line(
@@ -255,6 +261,12 @@ def test_fbss_by_pain_needs_a_table_that_shows_pain(refused: Refused) -> None:
         lambda: require_fbss(cohort, definition="surgery_then_pain"),
         "conditions or measurements or therapies or dispensings",
     )
+
+
+def test_fbss_by_pain_makes_do_with_one_table_that_shows_pain() -> None:
+    source = build(parse("surgeries\npatient_id | date\na | -400\nb | -400\ndispensings\npatient_id | date\na | -9"))
+    cohort = start_cohort(source, index="scs_implant", occurrence="first")
+    assert require_fbss(cohort, definition="surgery_then_pain").frame["patient_id"].tolist() == ["a"]
 
 
 def test_require_observation_refuses(small_cohort: Cohort, refused: Refused) -> None:

@@ -1,4 +1,4 @@
-"""Exposure: published dose calculations, what is recorded, what is refused. Meanings stand in `spec/dose.py`, `describe.py`.
+"""Exposure: published dose calculations, what is recorded, what is refused; meanings stand in `spec/`.
 
 Tolerances of the published calculations stand with each of them: half of the last digit printed, 1e-9 where exact.
 """
@@ -17,15 +17,19 @@ from fbss_analytics.cohort import Cohort
 from fbss_analytics.cohort.verbs import start_cohort
 from fbss_analytics.errors import DataError, InputError
 from fbss_analytics.exposure.covariates import add_attribute, add_condition, add_measurement, add_surgery_history
+from fbss_analytics.exposure.devices import add_device
 from fbss_analytics.exposure.factors import banded_ingredients, bands, conversion_factors, factor_tables
 from fbss_analytics.exposure.opioids import PER, DoseDefinition, add_opioid_dose
 from fbss_analytics.exposure.supply import PATCH_HOURS
 from fbss_analytics.exposure.therapies import add_therapy
 from fbss_analytics.sources import schema
+from fbss_analytics.sources.source import Source
 
 Refused = Callable[..., None]
 DOSE = DoseDefinition(factors="cdc_2022", overlap="concurrent", buprenorphine="exclude")
-VECTORS = json.loads((Path(__file__).parent / "reference" / "opioid_vectors.json").read_text(encoding="utf-8"))["vectors"]
+VECTORS = json.loads((Path(__file__).parent / "reference" / "opioid_vectors.json").read_text(encoding="utf-8"))[
+    "vectors"
+]
 
 
 def cohort_of(tables: dict[str, list[dict[str, Any]]]) -> Cohort:
@@ -194,7 +198,9 @@ def test_a_column_may_be_named(small_cohort: Cohort, add: Callable[[Cohort], Coh
 
 
 def test_operations_of_nobody() -> None:
-    cohort = start_cohort(build(parse("surgeries\npatient_id | date\nid-4711 | 400")), index="scs_implant", occurrence="first")
+    cohort = start_cohort(
+        build(parse("surgeries\npatient_id | date\nid-4711 | 400")), index="scs_implant", occurrence="first"
+    )
     frame = add_surgery_history(cohort, days=(None, 0)).frame
     assert frame["prior_lumbar_surgeries"].tolist() == [0]
     assert frame["years_since_lumbar_surgery"].isna().all()
@@ -267,10 +273,13 @@ def test_add_opioid_dose_refuses(small_cohort: Cohort, bare_cohort: Cohort, refu
         (lambda c: add_therapy(c, "nsaid", days=(0, -9)), "did you mean (-9, 0)?"),
     ],
 )
-def test_covariates_refuse(
-    small_cohort: Cohort, refused: Refused, add: Callable[[Cohort], Cohort], words: str
-) -> None:
+def test_covariates_refuse(small_cohort: Cohort, refused: Refused, add: Callable[[Cohort], Cohort], words: str) -> None:
     refused(InputError, lambda: add(small_cohort), words)
+
+
+def test_add_device_needs_an_implant_on_day_0(small_source: Source, refused: Refused) -> None:
+    cohort = start_cohort(small_source, index="lumbar_surgery", occurrence="first")
+    refused(InputError, lambda: add_device(cohort), "day 0 is 'lumbar_surgery'", 'index="scs_implant"')
 
 
 @pytest.mark.parametrize(

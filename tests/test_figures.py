@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from matplotlib import colors, pyplot
 from matplotlib.axes import Axes
+from matplotlib.patches import StepPatch
 from matplotlib.text import Text
 from reporting_cases import cohort, comparison, effect, fit, hazard, risk, survival
 
@@ -198,10 +199,55 @@ def test_competing_events_are_drawn_only_when_asked_for() -> None:
 
 def test_a_stack_adds_up_to_any_event() -> None:
     axes = fbss.plot_cumulative_incidence(risk("explant_reason"), stacked=True)
-    top = max(path.vertices[:, 1].max() for each in axes.collections for path in each.get_paths())
-    assert top == pytest.approx(risk().frame.query("cause == 'event'")["estimate"].max())
+    values = [patch.get_data().values for patch in axes.patches if isinstance(patch, StepPatch)]
+    assert len(values) == 4
+    any_reason = risk().frame.query("cause == 'event'").set_index("time_days")["estimate"]
+    edges = axes.patches[-1].get_data().edges  # type: ignore[attr-defined]
+    assert values[-1] == pytest.approx(any_reason.loc[edges[:-1]].to_numpy())
     with pytest.raises(InputError, match="stacked=True draws one group"):
         fbss.plot_cumulative_incidence(risk(by="sex"), stacked=True)
+
+
+def many_reasons() -> fbss.Curve:
+    """Return a curve with nine reasons, each rarer than the one before."""
+    random = np.random.default_rng(5)
+    reasons = [f"reason_{letter}" for letter in "abcdefghi"]
+    shares = np.array([0.3, 0.12, 0.08, 0.07, 0.06, 0.05, 0.04, 0.03, 0.03, 0.22])
+    frame = pd.DataFrame(
+        {
+            "days": random.integers(1, 1000, 900).astype(float),
+            "status": random.choice(np.array([*reasons, "censored"], dtype=object), 900, p=shares),
+        }
+    )
+    return fbss.estimate_cumulative_incidence(frame, duration="days", status="status", event=reasons)
+
+
+def test_of_many_reasons_the_five_most_frequent_are_drawn() -> None:
+    curve = many_reasons()
+    axes = fbss.plot_cumulative_incidence(curve)
+    assert [line.get_label() for line in axes.get_lines()] == [f"reason {letter}" for letter in "abcde"]
+    note = axes.figure.texts[-1].get_text().replace("\n", " ")  # type: ignore[union-attr]
+    assert "Not drawn: reason f, reason g, reason h, reason i." in note
+    with pytest.raises(InputError, match="At most 6 groups or causes"):
+        fbss.plot_cumulative_incidence(curve, causes=[f"reason_{letter}" for letter in "abcdefg"])
+
+
+def test_a_stack_of_many_reasons_adds_the_others_up() -> None:
+    curve = many_reasons()
+    axes = fbss.plot_cumulative_incidence(curve, stacked=True)
+    assert [text.get_text() for text in axes.get_legend().get_texts()][-1] == "4 further reasons"  # type: ignore[union-attr]
+    below = next(each for each in axes.figure.axes if each.get_label() == "counts")
+    drawn = [text.get_text() for text in below.texts]
+    last = curve.risk_table(axes.get_xticks()[-1])
+    rest = last.loc[last["cause"].isin([f"reason_{letter}" for letter in "fghi"]), "n_events"].sum()
+    row = drawn.index("4 further reasons (cum.)")
+    assert drawn[row + len(axes.get_xticks())] == f"{rest:,}"
+    counted = [
+        int(drawn[i + len(axes.get_xticks())].replace(",", "")) for i, word in enumerate(drawn) if word[-1] in "k)"
+    ]
+    assert sum(counted) == 900
+    one = fbss.plot_cumulative_incidence(curve, causes=[f"reason_{letter}" for letter in "abcdef"], stacked=True)
+    assert "3 further reasons" in alt_text(one)
 
 
 def test_published_points_stand_at_their_risk() -> None:
@@ -210,8 +256,8 @@ def test_published_points_stand_at_their_risk() -> None:
     frame = comparison().frame
     wanted = frame[(frame["cause"] == "any") & (frame["statistic"] != "rate") & (frame["horizon_days"] <= 1825)]
     assert points == {round(value, 4) for value in wanted["published"]}
-    note = axes.figure.texts[-1].get_text()  # type: ignore[union-attr]
-    assert "Gatzinsky 2024" in note
+    note = axes.figure.texts[-1].get_text().replace("\u00a0", " ")  # type: ignore[union-attr]
+    assert "f Gatzinsky 2024" in note
     none = fbss.plot_cumulative_incidence(risk(), published=comparison(), until_days=100)
     assert not [line for line in none.get_lines() if line.get_marker() == "s"]
 

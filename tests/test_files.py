@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -85,6 +86,29 @@ def test_a_csv_file_that_cannot_be_read(
 ) -> None:
     (tmp_path / "t.csv").write_bytes(content)
     refused(DataError, lambda: read_csv(tmp_path / "t.csv"), "t.csv", words)
+
+
+def test_a_first_line_that_is_no_header(tmp_path: Path, refused: Callable[..., None]) -> None:
+    (tmp_path / "t.csv").write_text("id-4711" * 30_000)
+    refused(DataError, lambda: read_csv(tmp_path / "t.csv"), "t.csv cannot be read: its first line is not a header")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("CSV parse error: id-4711", "it is not a well-formed CSV file. Write it again"),
+        ("straddling object: id-4711", "a value in it is larger than 2 GB"),
+    ],
+)
+def test_what_arrow_says_of_a_file_is_not_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[..., None], fault: str, words: str
+) -> None:
+    def read(*_: object, **__: object) -> None:
+        raise pa.ArrowInvalid(fault)
+
+    monkeypatch.setattr(pyarrow.csv, "read_csv", read)
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    refused(DataError, lambda: read_csv(tmp_path / "t.csv"), "t.csv cannot be read", words)
 
 
 def test_a_parquet_file_that_cannot_be_read(tmp_path: Path, refused: Callable[..., None]) -> None:
@@ -169,7 +193,7 @@ def test_folders_that_cannot_be_read(tmp_path: Path, refused: Callable[..., None
     path = folder(tmp_path / "cohort", observation_periods=SPANS)
     (path / "patients.csv").unlink()
     refused(DataError, lambda: read_tables(path), "There is no patients table", "one row per patient")
-    folder(path, patients=PEOPLE.replace("birth_year,", "").replace("patient_id", "patientid"))
+    folder(path, patients=PEOPLE.replace("patient_id", "patientid"))
     refused(DataError, lambda: read_tables(path), "patients.csv: column patient_id is missing", "mean 'patientid'")
     folder(path, patients="id-4711,1961,female\nid-4712,1954,male\n")
     refused(DataError, lambda: read_tables(path), "patients.csv: none of its columns belongs to patients", "header")
@@ -241,8 +265,6 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path: Path)
 
 def test_a_changed_cohort_folder_is_checked_again(tmp_path: Path) -> None:
     path = read_tables(OURS).to_folder(tmp_path / "cohort")
-    table = pq.read_table(path / "conditions.parquet") if (path / "conditions.parquet").exists() else None
-    assert table is None
     (path / "conditions.csv").write_text("patient_id,date,condition\np1,2016-01-01,fbss\n")
     with pytest.warns(StudyWarning, match="files changed since the cohort was written; every row is checked again"):
         source = read_tables(path)

@@ -62,7 +62,8 @@ def test_intervals() -> None:
 
 
 @pytest.mark.parametrize(
-    ("p", "text"), [(0.5, "0.500"), (0.001, "0.001"), (0.00099, "<0.001"), (0.0, "<0.001"), (math.nan, "-"), (None, "-")]
+    ("p", "text"),
+    [(0.5, "0.500"), (0.001, "0.001"), (0.00099, "<0.001"), (0.0, "<0.001"), (math.nan, "-"), (None, "-")],
 )
 def test_p_values(p: float, text: str) -> None:
     assert formats.p_value(p) == text
@@ -87,4 +88,7 @@ def test_a_table_is_plain_and_escaped() -> None:
 
 def test_a_table_without_caption_and_notes() -> None:
     html = formats.html_table(pd.DataFrame({"day": [pd.NaT]}))
-    assert html == '<table class="fbss"><thead><tr><th>day</th></tr></thead>\n<tbody>\n<tr><td>-</td></tr>\n</tbody></table>'
+    assert (
+        html
+        == '<table class="fbss"><thead><tr><th>day</th></tr></thead>\n<tbody>\n<tr><td>-</td></tr>\n</tbody></table>'
+    )

@@ -114,8 +114,8 @@ def test_published_figures_filter_and_refuse_unknown_names() -> None:
     assert (fbss.published_figures()["estimate"] != -1.0).all()
 
 
-def test_wilson_interval_of_10_in_100_is_newcombes_example() -> None:
-    # Newcombe 1998 (doi:10.1002/(SICI)1097-0258(19980430)17:8<857), 81 of 263: 0.2553 to 0.3662.
+def test_wilson_interval_is_newcombes_example() -> None:
+    # Newcombe 1998 (Stat Med 17:857-872, method 3), 81 of 263: 0.2553 to 0.3662.
     assert wilson_interval(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
 
 

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from extracts import write_in_foreign_dress
 
+from fbss_analytics.sources.files import read_tables
+from fbss_analytics.sources.mapping import import_tables
 from fbss_analytics.study import open_study
 from fbss_analytics.study.run import run_study
 
@@ -47,11 +50,45 @@ def test_executed_again_the_notebooks_give_the_committed_outputs(again: Path) ->
 
 
 def test_executed_again_the_numbers_agree_to_six_digits(again: Path) -> None:
-    run = open_study(again / "study.toml").run_name
-    ours = json.loads((again / "reports" / run / "results.json").read_text(encoding="utf-8"))
+    ours = json.loads((again / "reports" / _run_name(again) / "results.json").read_text(encoding="utf-8"))
     committed = json.loads((ROOT / "reports" / "synthetic" / "results.json").read_text(encoding="utf-8"))
     compared = _compare(ours, committed)
     assert compared > 100
+
+
+def test_on_an_import_of_the_same_cohort_the_numbers_are_the_same(again: Path, tmp_path: Path) -> None:
+    """The committed cohort, written with other names, words and dates and imported, gives the same results."""
+    write_in_foreign_dress(read_tables(ROOT / "data" / "synthetic" / "neuromodulation"), tmp_path, suffix="csv")
+    import_tables(tmp_path, tmp_path / "cohort", mapping=tmp_path / "mapping.toml")
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    study = 'name = "imported"\n[cohort]\nfolder = "cohort"\n[notebooks]\nrun = ["00_start_here", "03_scs_explant"]\n'
+    (tmp_path / "study.toml").write_text(study, encoding="utf-8")
+    summary = run_study(open_study(tmp_path / "study.toml"), progress=io.StringIO())
+    assert not summary.has_failed, str(summary)
+    ours = json.loads((again / "reports" / _run_name(again) / "results.json").read_text(encoding="utf-8"))
+    theirs = json.loads((tmp_path / "reports" / "imported" / "results.json").read_text(encoding="utf-8"))
+    assert theirs == ours
+
+
+def test_on_ctn0094_the_first_notebook_runs_and_the_explant_notebook_is_skipped(tmp_path: Path) -> None:
+    data = ROOT.parent / "shared" / "data" / "ctn0094"
+    if not data.is_dir():
+        pytest.skip("the CTN-0094 files (../shared/data/ctn0094) are not here")
+    import_tables(data, tmp_path / "cohort", mapping=ROOT / "examples" / "ctn0094.toml")
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    study = 'name = "ctn0094"\n[cohort]\nfolder = "cohort"\n[notebooks]\nrun = ["00_start_here", "03_scs_explant"]\n'
+    (tmp_path / "study.toml").write_text(study, encoding="utf-8")
+    said = str(run_study(open_study(tmp_path / "study.toml"), progress=io.StringIO()))
+    assert "1 run, 1 skipped" in said
+    assert "03_scs_explant: the cohort has no device_events and no surgeries and no therapies" in said
+    page = (tmp_path / "reports" / "ctn0094" / "report.html").read_text(encoding="utf-8")
+    assert "215,433" in page
+    assert "naltrexone arm: no opioid agonist" in page
+    assert "of unknown dose" in page
+
+
+def _run_name(root: Path) -> str:
+    return open_study(root / "study.toml").run_name
 
 
 def _compare(ours: Any, theirs: Any) -> int:

@@ -37,7 +37,7 @@ def test_table_one_is_hand_arithmetic() -> None:
     assert rows[1] == ["Age, years", "mean (SD)", "50.0 (10.0)", "50.0 (7.1)", "0.00", "1"]
     assert rows[2] == ["", "median (Q1, Q3)", "50.0 (45.0, 55.0)", "50.0 (47.5, 52.5)", "", ""]
     # 2/3 against 0/2: 0.667 / sqrt((0.2222 + 0) / 2) = 2.
-    assert rows[3] == ["Is smoker", "yes", "2 (66.7 %)", "0 (0.0 %)", "2.00", "1"]
+    assert rows[3] == ["Smoker", "yes", "2 (66.7 %)", "0 (0.0 %)", "2.00", "1"]
     assert [row[1:4] for row in rows[4:]] == [
         ["leg", "2 (66.7 %)", "0 (0.0 %)"],
         ["back", "1 (33.3 %)", "2 (66.7 %)"],
@@ -191,7 +191,7 @@ def test_risk_table_holds_the_curves_numbers() -> None:
     assert shown["events"] == str(mine["events"])
     assert shown["risk (95 % CI)"].startswith(f"{mine['estimate'] * 100:.1f} % (")
     assert table.notes[-1] == "Nobody was followed to 10 years."
-    with pytest.raises(InputError, match="not one of kind 'effect'"):
+    with pytest.raises(InputError, match="needs curves of one kind"):
         fbss.table_risk(effect())
 
 

@@ -305,7 +305,9 @@ def require_observation(cohort: Cohort, *, domain: str, days: Window) -> Cohort:
 
 
 def require_event(cohort: Cohort, name: str, *, days: OpenWindow) -> Cohort:
-    """Keep patients with at least one event of that name within a window, both ends included (`None`: no bound).
+    """Keep patients with an event in a window.
+
+    **Definition**: at least one event of that name on a day of the window, both ends included; `None` is no bound.
 
     Raises
     ------
@@ -326,7 +328,9 @@ def require_event(cohort: Cohort, name: str, *, days: OpenWindow) -> Cohort:
 
 
 def exclude_condition(cohort: Cohort, condition: str, *, days: OpenWindow) -> Cohort:
-    """Exclude patients with a recorded condition within a window, both ends included (`None`: no bound).
+    """Exclude patients with a condition in a window.
+
+    **Definition**: at least one record of it on a day of the window, both ends included; `None` is no bound.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from .supply import Supplies
 Numbers = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 GRAIN = 2.0**-33
-"""The step in which doses are counted, about 1e-10 MME: fine enough to be exact to 1e-9, with room for 1e9 MME a day."""
+"""The step in which doses are counted, about 1e-10 MME: exact to 1e-9, with room for 1e9 MME a day."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ def banded_mme(mg_per_day: Numbers, upper_edges: Numbers, factors: Numbers) -> N
     """Convert a total daily dose by its band; the upper edge belongs to the band."""
     if len(factors) == 0:
         return np.zeros_like(mg_per_day)
-    # Three fills of 20/3 mg a day are 20 mg, although their sum may come out a hair above it.
+    # Three fills of 40/3 mg a day are 40 mg, although their sum comes out a hair above it.
     band = np.searchsorted(upper_edges, np.round(mg_per_day, 6), side="left")
     return np.asarray(mg_per_day * factors[np.minimum(band, len(factors) - 1)])
 

@@ -34,11 +34,19 @@ MODEL_WORDS = {
 
 
 def in_words(name: str) -> str:
-    """Return a column or vocabulary name as words: ``baseline_mme_per_day`` gives ``baseline MME per day``."""
-    words = [CAPITALS.get(word, word) for word in str(name).split("_")]
+    """Return a column or vocabulary name as words: ``baseline_mme_per_day`` gives ``baseline MME per day``.
+
+    The ``has_`` or ``is_`` of a yes-or-no column is left out.
+    """
+    words = [CAPITALS.get(word, word) for word in str(name).removeprefix("has_").removeprefix("is_").split("_")]
     if len(words) > 1 and words[-1] in UNITS and words[-2] != "per":
         return f"{' '.join(words[:-1])}, {words[-1]}"
     return " ".join(words)
+
+
+def group_in_words(by: str | None, group: str) -> str:
+    """Return a group as words; *yes* and *no* say of what: ``depression: yes``."""
+    return f"{in_words(by)}: {group}" if by is not None and group in ("yes", "no") else in_words(group)
 
 
 def capitalised(text: str) -> str:

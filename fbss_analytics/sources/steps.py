@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ..dates import NO_DAY, to_date32, to_days
 from ..errors import DataError
-from ..formats import count
+from ..formats import count, plural
 from .convert import lost, parse_days, whole_numbers
 from .recipe import Block, Step
 from .rules import Fault
@@ -72,7 +72,8 @@ def _recode(step: Step, text: pa.Array) -> tuple[pa.Array, list[Fault]]:
     if step.options["unmapped"] == "missing" or not unknown.any():
         return values, []
     distinct = len(text.filter(pa.array(unknown)).unique())
-    shown = f"{step.target}: {count(distinct)} distinct values of {step.source} are not among the words recoded"
+    values_are = plural(distinct, "distinct value is", "distinct values are")
+    shown = f"{step.target} cannot be recoded from {step.source}: {values_are} not listed in the mapping"
     remedy = "Add them to the mapping, or say there what becomes of them (unmapped = 'keep' or 'missing')."
     return values, [Fault("R09", shown, remedy, unknown)]
 

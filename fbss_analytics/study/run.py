@@ -107,7 +107,8 @@ def run_study(study: Study, *, force: bool = False, progress: TextIO | None = No
     stale = {notebook.stem for notebook in study.notebooks if force or why_stale(study, notebook, state)}
     if not stale and not _report_is_missing(study):
         outcomes = tuple(_fresh(notebook.stem, state) for notebook in study.notebooks)
-        return Summary(study, outcomes, ("unchanged since the last run",))
+        unchanged = tuple(f"{each.folder.name}, unchanged since the last run" for each in study.cohorts.values())
+        return Summary(study, outcomes, unchanged)
     study.reports.mkdir(parents=True, exist_ok=True)
     for leftover in study.reports.glob(f".{study.run_name}-*"):
         shutil.rmtree(leftover, ignore_errors=True)  # A killed run's; it never was a result.

@@ -150,8 +150,8 @@ SPECS = (
     ),
     Spec(
         "The surgical past",
-        "A staged further sitting is no further operation and does not restart the years, but a fusion done in it is one. An "
-        "operation on day 0, on the neck, or before the window does not count. Years have 365.25 days.",
+        "A staged further sitting is no further operation and does not restart the years, but a fusion done in it is "
+        "one. An operation on day 0, on the neck, or before the window does not count. Years have 365.25 days.",
         """
         surgeries
         patient_id | date  | region      | procedure          | staged

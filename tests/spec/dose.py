@@ -16,7 +16,7 @@ def call(
     return (
         f"add_opioid_dose(\n    cohort,\n"
         f"    DoseDefinition(factors='{factors}', overlap='concurrent', buprenorphine='{buprenorphine}'),\n"
-        f"    name='dose', days={days}, per='{per}',\n)"
+        f"    name='dose',\n    days={days},\n    per='{per}',\n)"
     )
 
 
@@ -82,8 +82,8 @@ SPECS = (
     ),
     Spec(
         "A supply is counted by its days inside the window",
-        "A supply of 30 days from day s covers s to s+29. A fill dated before the window supplies days in it, but is counted "
-        "among the fills of the days before.",
+        "A supply of 30 days from day s covers s to s+29. A fill dated before the window supplies days in it, but is "
+        "counted among the fills of the days before.",
         """
         dispensings
         patient_id   | date | days_supply
@@ -142,12 +142,12 @@ SPECS = (
         """,
         call(),
         """
-        patient_id       | dose_mme_per_day | dose_total_mme | dose_dispensings | dose_share_unknown | dose_days_in_window
-        observed         | 0                | 0              | 0                | 0                  | 90
-        observed one day | 0                | 0              | 0                | 0                  | 1
-        never observed   |                  |                |                  |                    | 0
-        ends too early   |                  |                |                  |                    | 0
-        fills unobserved |                  |                |                  |                    | 0
+        patient_id       | dose_mme_per_day | dose_total_mme | dose_dispensings | dose_share_unknown
+        observed         | 0                | 0              | 0                | 0
+        observed one day | 0                | 0              | 0                | 0
+        never observed   |                  |                |                  |
+        ends too early   |                  |                |                  |
+        fills unobserved |                  |                |                  |
         """,
     ),
     Spec(
@@ -189,7 +189,7 @@ SPECS = (
     ),
     Spec(
         "D1: per day of supply, a day counting once per fill",
-        "Oxycodone ER 30 mg twice a day for 30 days and oxycodone 5 mg twice a day for 7, begun on one day; 2805 MME / 37 days.",
+        "Oxycodone ER 30 mg twice a day for 30 days, and 5 mg twice a day for the first 7 of them: 2805 MME / 37 days.",
         DASGUPTA,
         call(per="day_supplied"),
         """
@@ -201,7 +201,7 @@ SPECS = (
     ),
     Spec(
         "D2: per calendar day with supply",
-        "The same fills; 2805 MME / 30 days.",
+        "The same fills: 2805 MME / 30.",
         DASGUPTA,
         call(per="day_covered"),
         """
@@ -213,7 +213,7 @@ SPECS = (
     ),
     Spec(
         "D3: per observed day of the window",
-        "The same fills; 2805 MME / 90 days.",
+        "The same fills: 2805 MME / 90.",
         DASGUPTA,
         call(per="day_in_window"),
         """
@@ -331,8 +331,8 @@ SPECS = (
     ),
     Spec(
         "Methadone of several fills is added up before the factor is chosen",
-        "Two fills of 15 mg a day are 30 mg a day (240 MME) on the days they share, and 15 mg (60 MME) on the others. Three "
-        "fills of a third of 20 mg are 20 mg. Another opioid does not move the band.",
+        "Two fills of 15 mg a day are 30 mg a day (240 MME) on the days they share, and 15 mg (60 MME) on the others. "
+        "Three fills of a third of 40 mg are 40 mg. Another opioid does not move the band.",
         """
         dispensings
         patient_id    | date | ingredient | strength_value | quantity | days_supply
@@ -340,9 +340,9 @@ SPECS = (
         both          | -30  | methadone  | 15             | 30       | 30
         five days     | -20  | methadone  | 15             | 10       | 10
         five days     | -15  | methadone  | 15             | 10       | 10
-        thirds        | -30  | methadone  | 10             | 20       | 30
-        thirds        | -30  | methadone  | 10             | 20       | 30
-        thirds        | -30  | methadone  | 10             | 20       | 30
+        thirds        | -30  | methadone  | 10             | 40       | 30
+        thirds        | -30  | methadone  | 10             | 40       | 30
+        thirds        | -30  | methadone  | 10             | 40       | 30
         with morphine | -30  | methadone  | 20             | 30       | 30
         with morphine | -30  | morphine   | 30             | 30       | 30
         """,
@@ -351,15 +351,15 @@ SPECS = (
         patient_id    | dose_mme_per_day | dose_total_mme
         both          | 240              | 7200
         five days     | 240              | 1800
-        thirds        | 80               | 2400
+        thirds        | 320              | 9600
         with morphine | 110              | 3300
         """,
         within=1e-6,
     ),
     Spec(
         "Fentanyl patches are worn 72 hours, or 48 where the fill then lasts exactly",
-        "A patch of 25 mcg/h is 60 MME on each day it is worn. Ten patches in 30 days are one at a time, fifteen are one "
-        "every 48 hours, twenty are two at a time.",
+        "A patch of 25 mcg/h is 60 MME on each day it is worn. Ten patches in 30 days are one at a time, fifteen are "
+        "one every 48 hours, twenty are two at a time.",
         """
         dispensings
         patient_id   | date | ingredient | form  | route       | strength_value | strength_unit | quantity | days_supply
@@ -382,35 +382,35 @@ SPECS = (
     ),
     Spec(
         "A factor is never applied to another form, route or unit",
-        "Fentanyl by vein, a patch in mg, a solution counted in tablets and a spray counted in bottles are of unknown dose. "
-        "A drug given intrathecally is not systemic and is left out.",
+        "Fentanyl by vein, a patch in mg, a solution counted in tablets and a spray counted in bottles are of unknown "
+        "dose. A drug given intrathecally is not systemic and is left out.",
         """
         dispensings
-        patient_id    | date | ingredient  | form      | route       | strength_value | strength_unit | quantity | quantity_unit | days_supply
-        by vein       | -30  | fentanyl    | injection | intravenous | 50             | mcg           | 10       | unit          | 10
-        patch in mg   | -30  | fentanyl    | patch     | transdermal | 4.2            | mg            | 10       | patch         | 30
-        mouth in mL   | -30  | morphine    | solution  | oral        | 2              | mg/mL         | 300      | mL            | 30
-        mouth, units  | -30  | morphine    | solution  | oral        | 2              | mg/mL         | 300      | unit          | 30
-        tablets in mL | -30  | morphine    | tablet    | oral        | 10             | mg            | 30       | mL            | 30
-        no route      | -30  | morphine    | tablet    |             | 10             | mg            | 30       | unit          | 30
-        spray in mL   | -30  | butorphanol | spray     | nasal       | 10             | mg/mL         | 2.5      | mL            | 30
-        spray bottle  | -30  | butorphanol | spray     | nasal       | 10             | mg/mL         | 1        | bottle        | 30
-        lozenge in mg | -30  | fentanyl    | lozenge   | buccal      | 0.4            | mg            | 30       | unit          | 30
-        intrathecal   | -30  | morphine    | injection | intrathecal | 10             | mg/mL         | 20       | mL            | 30
+        patient_id   | ingredient  | form      | route       | strength_value | strength_unit | quantity | quantity_unit
+        by vein      | fentanyl    | injection | intravenous | 50             | mcg           | 10       | unit
+        patch in mg  | fentanyl    | patch     | transdermal | 4.2            | mg            | 10       | patch
+        by mouth     | morphine    | solution  | oral        | 2              | mg/mL         | 300      | mL
+        in units     | morphine    | solution  | oral        | 2              | mg/mL         | 300      | unit
+        mL of tablet | morphine    | tablet    | oral        | 10             | mg            | 30       | mL
+        no route     | morphine    | tablet    |             | 10             | mg            | 30       | unit
+        spray        | butorphanol | spray     | nasal       | 10             | mg/mL         | 2.5      | mL
+        bottle       | butorphanol | spray     | nasal       | 10             | mg/mL         | 1        | bottle
+        lozenge      | fentanyl    | lozenge   | buccal      | 0.4            | mg            | 30       | unit
+        intrathecal  | morphine    | injection | intrathecal | 10             | mg/mL         | 20       | mL
         """,
         call(per="maximum_day", factors="cdc_2016"),
         """
-        patient_id    | dose_mme_per_day | dose_dispensings | dose_share_unknown
-        by vein       |                  | 1                | 1
-        patch in mg   |                  | 1                | 1
-        mouth in mL   | 20               | 1                | 0
-        mouth, units  |                  | 1                | 1
-        tablets in mL |                  | 1                | 1
-        no route      |                  | 1                | 1
-        spray in mL   | 5.8333333333     | 1                | 0
-        spray bottle  |                  | 1                | 1
-        lozenge in mg | 52               | 1                | 0
-        intrathecal   | 0                | 0                | 0
+        patient_id   | dose_mme_per_day | dose_dispensings | dose_share_unknown
+        by vein      |                  | 1                | 1
+        patch in mg  |                  | 1                | 1
+        by mouth     | 20               | 1                | 0
+        in units     |                  | 1                | 1
+        mL of tablet |                  | 1                | 1
+        no route     |                  | 1                | 1
+        spray        | 5.8333333333     | 1                | 0
+        bottle       |                  | 1                | 1
+        lozenge      | 52               | 1                | 0
+        intrathecal  | 0                | 0                | 0
         """,
     ),
     Spec(

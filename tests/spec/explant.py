@@ -15,8 +15,8 @@ STANDARD = {
 def call(event: str = "explant", **changed: str) -> str:
     """Return the call that adds the time to an event, with the standard explant arguments where not changed."""
     arguments = {key: value for key, value in (STANDARD | changed).items() if value}
-    listed = ", ".join(f"{key}={value}" for key, value in arguments.items())
-    return f"add_time_to(\n    cohort, '{event}',\n    {listed},\n)"
+    lines = ["cohort", f"'{event}'", *(f"{key}={value}" for key, value in arguments.items())]
+    return "add_time_to(\n" + "".join(f"    {line},\n" for line in lines) + ")"
 
 
 def named(event: str, **changed: str) -> str:
@@ -61,8 +61,8 @@ dies unseen   | 100  | explant
 SPECS = (
     Spec(
         "Explant without replacement: a new system within 90 days, that day included, is none",
-        "All lose their generator on day 100. A new one from day 100 to day 190 replaces it; one on day 191 comes too late. "
-        "Explant is dated at removal.",
+        "All lose their generator on day 100. A new one from day 100 to day 190 replaces it; one on day 191 comes too "
+        "late. Explant is dated at removal. A system numbered as the one removed is a new one all the same.",
         """
         device_events
         patient_id   | date | event     | system_id
@@ -75,6 +75,8 @@ SPECS = (
         on day 190   | 190  | implant   | 2
         on day 191   | 100  | explant   | 1
         on day 191   | 191  | implant   | 2
+        same number  | 100  | explant   | 7
+        same number  | 140  | implant   | 7
         kept         | 100  | reprogram | 1
         """,
         call(),
@@ -85,6 +87,7 @@ SPECS = (
         on day 189   | 1825         | censored
         on day 190   | 1825         | censored
         on day 191   | 100          | event
+        same number  | 1825         | censored
         kept         | 1825         | censored
         """,
     ),
@@ -116,7 +119,7 @@ SPECS = (
     ),
     Spec(
         "A failed implant counts at 0.5",
-        "Removed on day 0, the day it was implanted; an old system exchanged for the new one on day 0 is a replacement.",
+        "Removed on day 0, the day of its implant. An old system exchanged on day 0 for the new one is a replacement.",
         """
         device_events
         patient_id | date | event   | system_id | component
@@ -196,8 +199,9 @@ SPECS = (
     ),
     Spec(
         "Observation that ends, pauses or begins late",
-        "The first unbroken span that reaches day 0 or later is followed. Where it begins after day 0 the patient enters half "
-        "a day before its first day; whose event came before that was never at risk. Any domain an explant is seen in will do.",
+        "The first unbroken span that reaches day 0 or later is followed. Where it begins after day 0 the patient "
+        "enters half a day before its first day; whose event came before that was never at risk. Medical records and "
+        "registries show explants, the pharmacy does not.",
         """
         observation_periods
         patient_id    | start_date | end_date | domain
@@ -246,8 +250,8 @@ SPECS = (
     ),
     Spec(
         "Death competes",
-        "An explant on the day of death is an explant; death within the 90 days after a removal leaves the explant; death after "
-        "the end of observation was not seen; death on day 0 counts as 0.5.",
+        "An explant on the day of death is an explant; death within the 90 days after a removal leaves the explant; "
+        "death after the end of observation was not seen; death on day 0 counts as 0.5.",
         """
         patients
         patient_id   | birth_year | death_date
@@ -322,7 +326,8 @@ SPECS = (
     ),
     Spec(
         "A removal is certain to be an explant when the 90 days after it were observed",
-        "Removed on day 100: observation to day 190 is needed, or to death before that. What is not certain counts, and says so.",
+        "Removed on day 100: observation to day 190 is needed, or to death before that. What is not certain counts, "
+        "and says so.",
         UNCERTAIN,
         call(),
         """
@@ -422,7 +427,8 @@ SPECS = (
     ),
     Spec(
         "Explant by reason",
-        "The status is the reason; of several on one day the first in the order of the vocabulary, whatever the order of rows.",
+        "The status is the reason; of several on one day the first in the order of the vocabulary, whatever the order "
+        "of rows.",
         """
         patients
         patient_id  | birth_year | death_date
@@ -451,7 +457,8 @@ SPECS = (
     ),
     Spec(
         "Explant or non-use",
-        "The end of use without removal counts too, on its own day, taken up again or not. It needs no 90 days to be certain.",
+        "The end of use without removal counts too, on its own day, taken up again or not. It needs no 90 days to be "
+        "certain.",
         """
         observation_periods
         patient_id    | start_date | end_date

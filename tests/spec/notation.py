@@ -1,4 +1,4 @@
-"""The notation of the specification: tiny tables of text become a `Source`, one call is made, and patients are compared.
+"""The notation of the specification: tiny tables of text become a `Source`, a call is made, patients are compared.
 
 A table is its name, a header and rows, all separated by ``|``. A number in a date column counts days from day 0. What a
 table leaves out takes the values of `DEFAULTS`; `ASSUMED` says them in words.
@@ -34,11 +34,11 @@ from fbss_analytics.sources.source import Source, in_memory
 
 DAY_0 = date(2015, 7, 1)
 ASSUMED = """\
-A number in a date column counts days from day 0, which is 1 July 2015. Unless a table says otherwise, every patient was
-born in 1960 (month not known), is observed in every domain from day -2000 to day 4000, and has the generator of a spinal
-cord stimulator (system 1) implanted on day 0, the index date. Device events concern that generator; operations are lumbar
-decompressions; fills are oral morphine tablets of 10 mg, one a day, for the days of their supply. An empty cell in an
-expected table means *missing*.
+A number in a date column counts days from day 0, which is 1 July 2015. Unless a table says otherwise, every patient
+was born in 1960 (month not known), is observed in every domain from day -2000 to day 4000, and has the generator of a
+spinal cord stimulator (system 1) implanted on day 0, the index date. Device events concern that generator; operations
+are lumbar decompressions; fills are oral morphine tablets of 10 mg, one a day, for the 30 days from day -30. An empty
+cell in an expected table means *missing*.
 """
 DEFAULTS: dict[str, dict[str, str]] = {
     "patients": {"birth_year": "1960"},
@@ -50,6 +50,8 @@ DEFAULTS: dict[str, dict[str, str]] = {
         "route": "oral",
         "strength_value": "10",
         "strength_unit": "mg",
+        "date": "-30",
+        "days_supply": "30",
     },
 }
 NUMBERED = {"surgeries": "surgery_id", "dispensings": "dispensing_id", "stays": "stay_id"}
@@ -84,7 +86,7 @@ Tables = dict[str, list[Row]]
 class Spec:
     """One piece of the specification: what is claimed, the tables, the call, and what each patient gets.
 
-    ``expect`` holds the columns of the cohort that matter; a verb that keeps or excludes is judged by the column ``kept``.
+    ``expect`` holds the columns of the cohort that matter; a verb that keeps or excludes is judged by ``kept``.
     ``implanted`` is False where the tables hold the index events themselves. Numbers agree to ``within``.
     """
 
@@ -145,7 +147,9 @@ def _arrow(name: str, rows: list[Row]) -> pa.Table:
     rows = [DEFAULTS.get(name, {}) | row for row in rows]
     if name == "observation_periods":
         domains = schema.vocabulary("domain")
-        rows = [row | {"domain": domain} for row in rows for domain in ([row["domain"]] if row.get("domain") else domains)]
+        rows = [
+            row | {"domain": domain} for row in rows for domain in ([row["domain"]] if row.get("domain") else domains)
+        ]
     if name == "dispensings":
         rows = [{"quantity": row["days_supply"]} | row for row in rows]
     if name in NUMBERED:
@@ -162,7 +166,7 @@ def _cell(text: str, is_day: bool) -> str | None:
 
 
 def run(spec: Spec) -> tuple[list[Row], list[dict[str, Any]]]:
-    """Make the call of a specification; return what is expected of each patient and what came out, in the same columns."""
+    """Make the call of a specification; return what is expected of each patient, and what came out."""
     source = build(parse(spec.tables), implanted=spec.implanted)
     cohort = cohort_verbs.start_cohort(source, index=spec.index, occurrence="first")
     result: Cohort = eval(spec.call, {"__builtins__": {}}, VERBS | {"cohort": cohort, "source": source})

@@ -55,7 +55,7 @@ SPECS = (
     ),
     Spec(
         "Age at index is the number of years certainly completed",
-        "Day 0 is 1 July 2015. A birthday in the month of day 0 may still be to come; without a month it may be in December.",
+        "Day 0 is 1 July 2015. A birthday in the month of day 0 may be to come; without a month it may be in December.",
         """
         patients
         patient_id      | birth_year | birth_month
@@ -160,7 +160,7 @@ SPECS = (
     ),
     Spec(
         "FBSS by operation and pain: the pain comes after the operation and before day 0",
-        "All were operated on day -400. Pain recorded on the day of the operation, or on day 0, is not pain after it and before.",
+        "All were operated on day -400. Pain on the day of the operation, or on day 0, does not count.",
         """
         surgeries
         patient_id  | date
@@ -276,7 +276,7 @@ SPECS = (
     ),
     Spec(
         "Observation throughout a window",
-        "Spans that touch or overlap are one; a single unobserved day excludes; observation of another domain does not help.",
+        "Spans that touch or overlap are one; a single unobserved day excludes; another domain does not help.",
         """
         observation_periods
         patient_id    | start_date | end_date | domain

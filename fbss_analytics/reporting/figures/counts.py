@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from ...formats import count
 from ..theme import DOUBLE_MM, FONT_SIZE, MM_PER_INCH, SERIES, SMALL_SIZE
-from ..words import capitalised, in_words
+from ..words import capitalised, group_in_words, in_words
 from .layout import blank_panel, line_mm, new_figure, note_below, panel, text_height_mm, widest_mm, wrapped
-from .steps import FEWEST_AT_RISK, SMALLEST_SHARE_AT_RISK, Line
+from .steps import FEWEST_AT_RISK, SMALLEST_SHARE_AT_RISK, Line, competing_causes, further_causes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,15 +27,16 @@ ROW_MM = line_mm(SMALL_SIZE) + 0.3
 def with_counts(curve: Curve, lines: list[Line], days: list[float], last: float, *, stacked: bool) -> Axes:
     """Return the axes of the curves, with the table of counts drawn below them on their own axes."""
     table = curve.risk_table(days)
-    blocks = [(group, _count_rows(curve, table, group)) for group in curve.groups]
+    drawn = tuple(dict.fromkeys(line.cause for line in lines if line.cause))
+    blocks = [(group, _count_rows(curve, table, group, drawn)) for group in curve.groups]
     several = len(blocks) > 1
     labels = [label for _, rows in blocks for label, _ in rows]
-    heads = [in_words(group) for group in curve.groups] if several else []
+    heads = [group_in_words(curve.by, group) for group in curve.groups] if several else []
     left = LEFT_EDGE_MM + max(widest_mm(labels, SMALL_SIZE) + 7, widest_mm(heads, SMALL_SIZE, True) + 7, 18)
     width = DOUBLE_MM - left - RIGHT_EDGE_MM
     n_rows = sum(len(rows) for _, rows in blocks) + len(heads)
     top, gap = _legend_mm([line.label for line in lines], width), 11.0
-    foot = _foot(curve, stacked)
+    foot = _foot(curve, stacked, () if stacked else further_causes(curve, drawn))
     note = wrapped(foot, DOUBLE_MM - 2 * LEFT_EDGE_MM, SMALL_SIZE)
     table_height = n_rows * ROW_MM + 1
     figure = new_figure(DOUBLE_MM, top + PLOT_HEIGHT_MM + gap + table_height + text_height_mm(note, SMALL_SIZE) + 3.5)
@@ -45,7 +47,15 @@ def with_counts(curve: Curve, lines: list[Line], days: list[float], last: float,
     for i, (group, rows) in enumerate(blocks):
         if several:
             colour = SERIES[i % len(SERIES)]
-            below.text(LEFT_EDGE_MM, y, in_words(group), size=SMALL_SIZE, weight="bold", color=colour, va="center")
+            below.text(
+                LEFT_EDGE_MM,
+                y,
+                group_in_words(curve.by, group),
+                size=SMALL_SIZE,
+                weight="bold",
+                color=colour,
+                va="center",
+            )
             y += ROW_MM
         for label, numbers in rows:
             below.text(LEFT_EDGE_MM + (1.5 if several else 0), y, label, size=SMALL_SIZE, va="center")
@@ -56,24 +66,34 @@ def with_counts(curve: Curve, lines: list[Line], days: list[float], last: float,
     return axes
 
 
-def _count_rows(curve: Curve, table: pd.DataFrame, group: str) -> list[tuple[str, list[int]]]:
+def _count_rows(curve: Curve, table: pd.DataFrame, group: str, drawn: tuple[str, ...]) -> list[tuple[str, list[int]]]:
+    """Return the rows of one group; with events of every cause and the censored they add up to those who entered."""
     mine = table[table["group"] == group]
-    causes = [str(cause) for cause in mine["cause"].unique()]
-    first = mine[mine["cause"] == causes[0]]
-    rows = [("At risk", [int(n) for n in first["n_at_risk"]])]
-    for cause in causes:
-        words = capitalised(in_words(curve.outcome if cause == "event" else cause))
-        rows.append((f"{words} (cum.)", [int(n) for n in mine.loc[mine["cause"] == cause, "n_events"]]))
-    return [*rows, ("Censored (cum.)", [int(n) for n in first["n_censored"]])]
+    first = mine[mine["cause"] == mine["cause"].iloc[0]]
+    events = {str(cause): rows["n_events"].to_numpy() for cause, rows in mine.groupby("cause", sort=False)}
+    further = further_causes(curve, drawn)
+    rows = [("At risk", first["n_at_risk"].to_numpy())]
+    rows += [(_cumulative(curve, cause), events[cause]) for cause in drawn]
+    if further:
+        words = _cumulative(curve, further[0]) if len(further) == 1 else f"{len(further)} further reasons (cum.)"
+        rows.append((words, np.sum([events[cause] for cause in further], axis=0)))
+    rows += [(_cumulative(curve, cause), events[cause]) for cause in competing_causes(curve) if cause not in drawn]
+    rows.append(("Censored (cum.)", first["n_censored"].to_numpy()))
+    return [(label, [int(n) for n in numbers]) for label, numbers in rows]
 
 
-def _foot(curve: Curve, stacked: bool) -> str:
+def _cumulative(curve: Curve, cause: str) -> str:
+    return f"{capitalised(in_words(curve.outcome if cause == 'event' else cause))} (cum.)"
+
+
+def _foot(curve: Curve, stacked: bool, further: tuple[str, ...]) -> str:
     level = f"{curve.conf_level:.0%}".replace("%", " %")
     band = f"Band: {level} pointwise confidence interval ({curve.conf_type})."
     counted = "At risk just before the day, events and censored before it."
     share = f"{SMALLEST_SHARE_AT_RISK * 100:.0f} % of the group"
     ends = f"Lines end where fewer than {FEWEST_AT_RISK}, or {share}, are at risk."
-    return " ".join(("Upper edge: risk of any of these." if stacked else band, counted, ends))
+    absent = [f"Not drawn: {', '.join(in_words(cause) for cause in further)}."] if further else []
+    return " ".join(("Upper edge: risk of any reason." if stacked else band, counted, ends, *absent))
 
 
 def _legend_columns(labels: list[str], width_mm: float) -> int:

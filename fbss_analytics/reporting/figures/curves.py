@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import InputError
 from ...formats import count, percent
 from ..theme import HATCHES, MIDDLE_MM, PAPER
 from ..words import capitalised, days_in_words, in_words
 from .counts import RIGHT_EDGE_MM, legend_above, with_counts
 from .layout import describe, label_axes, new_figure, panel, themed
-from .published import draw_published
-from .steps import Line, chosen_causes, curve_lines, last_day, require_kind, time_zero
+from .published import draw_published, published_points
+from .steps import Line, chosen_causes, curve_lines, last_day, require_kind, stack_lines, time_zero
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +46,8 @@ def plot_cumulative_incidence(
     curve : Curve
         Of kind ``cumulative_incidence``.
     causes : sequence of str, optional
-        Causes to draw, in order; all causes that are not competing events when None.
+        Causes to draw, in order. When None, all that are not competing events; the five most frequent of more than
+        six (a stack then adds up the others in one layer).
     stacked : bool
         Stack the causes of one group on one another, so that the upper edge is the risk of any of them (no bands).
     until_days : float, optional
@@ -88,18 +88,15 @@ def plot_cumulative_incidence(
     0.0
     """
     require_kind(curve, "cumulative_incidence")
-    lines = curve_lines(curve, chosen_causes(curve, causes), until_days)
-    if stacked and len({line.group for line in lines}) > 1:
-        raise InputError("stacked=True draws one group; estimate the curve without by=, or draw the groups unstacked.")
+    lines = (stack_lines if stacked else curve_lines)(curve, chosen_causes(curve, causes), until_days)
     last = last_day(curve, until_days)
     one_thing = stacked or len({line.cause for line in lines}) == 1
     name = "Cumulative incidence" + (f" of {in_words(curve.outcome)}" if one_thing else "")
     axes = _draw(curve, lines, last, risk_days, name, ax, stacked=stacked)
-    highest = _highest(lines, stacked)
-    if published is not None:
-        highest = max(highest, draw_published(axes, published, lines, curve, last))
-    axes.set_ylim(0, _round_up(highest))
+    points = [] if published is None else published_points(published, lines, curve, last)
+    axes.set_ylim(0, _round_up(max([_highest(lines, stacked), *(point.top * 1.06 for point in points)])))
     _percent_axis(axes)
+    draw_published(axes, points)
     describe(axes.figure, _alt(curve, lines, "Cumulative incidence curve" + ("s, stacked" if stacked else "")))  # type: ignore[arg-type]
     return axes
 
@@ -223,7 +220,7 @@ def _draw(
     if ax is None:
         ax = with_counts(curve, lines, days, last, stacked=stacked)
     (_draw_stack if stacked else _draw_lines)(ax, lines)
-    ax.set_xlim(0, last * 1.0)
+    ax.set_xlim(0, last)
     ax.set_xticks(days, tick_labels)
     label_axes(ax, f"{unit} since {time_zero(curve)}", y_label)
     if len(lines) > 1:
@@ -243,21 +240,20 @@ def _draw_lines(axes: Axes, lines: list[Line]) -> None:
 
 
 def _draw_stack(axes: Axes, lines: list[Line]) -> None:
-    floor = np.zeros(len(lines[0].steps))
-    for i, line in enumerate(lines):
-        top = floor + line.steps["estimate"].to_numpy()
-        axes.fill_between(
-            line.steps["time_days"],
-            floor,
-            top,
-            step="post",
+    tops = np.cumsum([line.steps["estimate"].to_numpy() for line in lines], axis=0)
+    for i, (line, top) in enumerate(zip(lines, tops, strict=True)):
+        # Each layer reaches down to 0 and is covered by those below it: half the points of a band of its own.
+        axes.stairs(
+            top[:-1],
+            line.steps["time_days"].to_numpy(),
+            fill=True,
             facecolor=line.colour,
             edgecolor=PAPER,
-            hatch=HATCHES[i % len(HATCHES)],
+            hatch=HATCHES[i],
             lw=0.4,
             label=line.label,
+            zorder=2 - i / 10,
         )
-        floor = top
 
 
 def _highest(lines: list[Line], stacked: bool) -> float:
@@ -309,10 +305,9 @@ def _alt(curve: Curve, lines: list[Line], what: str) -> str:
     ends = []
     for line in lines:
         row = line.steps.iloc[-1]
-        ends.append(
-            f"{capitalised(line.label)}: {percent(row['estimate'])} ({percent(row['conf_low'])} to "
-            f"{percent(row['conf_high'])}) after {days_in_words(float(row['time_days']))}."
-        )
+        band = f" ({percent(row['conf_low'])} to {percent(row['conf_high'])})" if np.isfinite(row["conf_low"]) else ""
+        after = days_in_words(float(row["time_days"]))
+        ends.append(f"{capitalised(line.label)}: {percent(row['estimate'])}{band} after {after}.")
     return (
         f"{what} of {in_words(curve.outcome)}{by}, {count(curve.n)} {curve.unit}s, {count(curve.events)} events. "
         + " ".join(ends)

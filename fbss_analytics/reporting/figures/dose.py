@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...cohort import Cohort
 
 WIDTH_MM = MIDDLE_MM
-TICKS = (1, 2, 5, 10, 20, 50, 90, 200, 500, 2000)
+TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 90, 200, 500, 2000)
 BINS = 24
 
 

@@ -165,11 +165,11 @@ def _place_ends(
     arrows.append((middle, y, middle, -trunk))
     arrows.append((min(*centres, middle), trunk, max(*centres, middle), -trunk))
     arrows += [(centre, trunk, centre, trunk + GAP_MM) for centre in centres]
-    high = max(_height(text) for text in texts)
+    top = trunk + GAP_MM
     boxes += [
-        _Box(centre - wide / 2, trunk + GAP_MM, wide, high, text) for centre, text in zip(centres, texts, strict=True)
+        _Box(centre - wide / 2, top, wide, _height(text), text) for centre, text in zip(centres, texts, strict=True)
     ]
-    return trunk + GAP_MM + high
+    return top + max(_height(text) for text in texts)
 
 
 def _height(text: str) -> float:

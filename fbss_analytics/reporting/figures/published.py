@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,60 +19,76 @@ if TYPE_CHECKING:
     from ...literature import Comparison
     from ...models.results import Curve
 
+NO_BREAK = "\u00a0"
 
-def draw_published(axes: Axes, published: Comparison, lines: list[Line], curve: Curve, last: float) -> float:
-    """Draw published risks as open points in the colour of the line they belong to; return the highest of them."""
+
+@dataclass(frozen=True)
+class Point:
+    """A published risk: where it stands (``x`` in days, moved aside where several share a day) and how it is drawn."""
+
+    x: float
+    published: float
+    low: float
+    high: float
+    study: str
+    colour: str
+    letter_below: bool
+
+    @property
+    def top(self) -> float:
+        """The highest share the point needs."""
+        return max(self.published, self.high) if np.isfinite(self.high) else self.published
+
+
+def published_points(published: Comparison, lines: list[Line], curve: Curve, last: float) -> list[Point]:
+    """Return the published risks within the axis that belong to a line, in the order of their days."""
     frame = published.frame
     colours = {
         "any" if line.cause in ("event", curve.outcome) else line.cause: line.colour if len(lines) > 1 else INK
         for line in lines
     }
-    shown = frame[
-        frame["statistic"].ne("rate") & frame["cause"].isin(list(colours)) & frame["horizon_days"].le(last)
-    ].sort_values(["horizon_days", "published", "study_key"], kind="stable")
-    if shown.empty:
-        return 0.0
-    studies = list(dict.fromkeys(shown["label"]))
-    letters = dict(zip(studies, "abcdefghijklmnopqrstuvwxyz", strict=False))
-    step = last * 0.021
-    for _, together in shown.groupby("horizon_days", sort=True):
-        # Points of one day stand side by side, leftwards of it, so that none leaves the axes at the last day.
-        for k, row in enumerate(together.iloc[::-1].to_dict("records")):
-            _published_point(axes, row, row["horizon_days"] - k * step, colours[row["cause"]], letters[row["label"]])
-    key = "; ".join(f"{letter}, {study}" for study, letter in letters.items())
-    _append_note(axes, f"Published (95 % CI): {key}. Points of one day stand side by side.")
-    return float(shown[["published", "published_high"]].max().max()) * 1.06
-
-
-def _published_point(axes: Axes, row: dict[Any, Any], x: float, colour: str, letter: str) -> None:
-    high = row["published"]
-    if np.isfinite(row["published_low"]):
-        high = row["published_high"]
-        axes.plot(
-            [x, x], [row["published_low"], high], color=colour, lw=0.75, solid_capstyle="butt", zorder=3, clip_on=False
+    here = frame["statistic"].ne("rate") & frame["cause"].isin(list(colours)) & frame["horizon_days"].le(last)
+    shown = frame[here].sort_values(["horizon_days", "published", "study_key"], kind="stable")
+    # Points of one day stand side by side, leftwards of it, so that none leaves the axes at the last day.
+    aside = shown.groupby("horizon_days").cumcount(ascending=False) * last * 0.021
+    return [
+        Point(
+            x=row["horizon_days"] - move,
+            published=row["published"],
+            low=row["published_low"],
+            high=row["published_high"],
+            study=row["label"],
+            colour=colours[row["cause"]],
+            letter_below=bool(row["difference"] > 0 and row["published_low"] > 0.03),
         )
-    axes.plot(
-        [x],
-        [row["published"]],
-        marker=MARKERS[1],
-        ms=3.6,
-        mfc=PAPER,
-        mec=colour,
-        mew=0.9,
-        ls="none",
-        zorder=4,
-        clip_on=False,
-    )
-    axes.annotate(
-        letter,
-        (x, high),
-        xytext=(0, 1.5),
-        textcoords="offset points",
-        size=SMALL_SIZE,
-        color=INK,
-        ha="center",
-        va="bottom",
-    )
+        for row, move in zip(shown.to_dict("records"), aside, strict=True)
+    ]
+
+
+def draw_published(axes: Axes, points: list[Point]) -> None:
+    """Draw published risks as open squares with their intervals and a letter; the key stands in the note."""
+    if not points:
+        return
+    letters = dict(zip(dict.fromkeys(point.study for point in points), ascii_lowercase, strict=False))
+    for point in points:
+        if np.isfinite(point.low):
+            axes.plot([point.x] * 2, [point.low, point.high], color=point.colour, lw=0.75, zorder=3, clip_on=False)
+        look: dict[str, Any] = {"marker": MARKERS[1], "ms": 3.6, "mfc": PAPER, "mec": point.colour, "mew": 0.9}
+        axes.plot([point.x], [point.published], ls="none", zorder=4, clip_on=False, **look)
+        # The letter stands on the side of the interval that is away from our curve.
+        at, shift, side = (point.low, -1.5, "top") if point.letter_below else (point.top, 1.5, "bottom")
+        axes.annotate(
+            letters[point.study],
+            (point.x, at),
+            xytext=(0, shift),
+            textcoords="offset points",
+            size=SMALL_SIZE,
+            color=INK,
+            ha="center",
+            va=side,
+        )
+    key = "; ".join(f"{letter} {study}".replace(" ", NO_BREAK) for study, letter in letters.items())
+    _append_note(axes, f"Published (95 % CI): {key}. Points of one day stand side by side.")
 
 
 def _append_note(axes: Axes, words: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,8 @@ import pandas as pd
 
 from ...errors import InputError, nearest
 from ...sources.events import event
-from ..theme import LINES, SERIES
-from ..words import in_words
+from ..theme import GREY, LINES, SERIES
+from ..words import group_in_words, in_words
 
 if TYPE_CHECKING:
     from ...models.results import Curve
@@ -48,7 +48,7 @@ def require_kind(curve: Curve, kind: str) -> None:
         )
 
 
-def _competing(curve: Curve) -> tuple[str, ...]:
+def competing_causes(curve: Curve) -> tuple[str, ...]:
     """Return the competing events that the outcome's definition names; none for a plain frame."""
     for definition in curve.definitions:
         if definition.name == curve.outcome:
@@ -58,38 +58,83 @@ def _competing(curve: Curve) -> tuple[str, ...]:
 
 
 def chosen_causes(curve: Curve, causes: Sequence[str] | None) -> tuple[str, ...]:
-    known = [str(cause) for cause in curve.frame["cause"].unique()]
+    """Return the causes to draw: those asked for, else the events of interest, the most frequent first when many."""
+    events = curve.frame.groupby("cause", sort=False)["n_events"].sum()
+    known = [str(cause) for cause in events.index]
     if causes is None:
-        own = tuple(cause for cause in known if cause not in _competing(curve))
-        return own or tuple(known)
+        own = [cause for cause in known if cause not in competing_causes(curve)] or known
+        if len(own) > len(SERIES):
+            own = sorted(own, key=lambda cause: -int(events[cause]))[: len(SERIES) - 1]
+        return tuple(own)
     for cause in causes:
         if cause not in known:
             raise InputError(f"The curve has no cause {cause!r}.{nearest(cause, known)}")
     return tuple(causes)
 
 
+def further_causes(curve: Curve, drawn: Sequence[str]) -> tuple[str, ...]:
+    """Return the events of interest that are not drawn."""
+    known = [str(cause) for cause in curve.frame["cause"].unique()]
+    return tuple(cause for cause in known if cause not in drawn and cause not in competing_causes(curve))
+
+
 def curve_lines(curve: Curve, causes: tuple[str, ...], until_days: float | None) -> list[Line]:
     """Return the lines: colours tell groups apart, or causes where there is one group; dashes double them."""
-    frame = curve.frame
-    lines = []
     several = len(curve.groups) > 1
+    if max(len(curve.groups), len(causes)) > len(SERIES):
+        raise InputError(f"At most {len(SERIES)} groups or causes can be told apart in a figure; draw fewer.")
+    lines = []
     for i, group in enumerate(curve.groups):
-        drawn = frame[(frame["group"] == group) & frame["cause"].isin(causes)]
-        moves = drawn.loc[drawn["n_events"] > 0, "time_days"].unique()
         for j, cause in enumerate(causes):
-            rows = drawn[drawn["cause"] == cause]
-            enough = rows["n_at_risk"] >= max(FEWEST_AT_RISK, SMALLEST_SHARE_AT_RISK * curve.sizes[group])
-            last = rows.loc[enough, "time_days"].max() if enough.any() else rows["time_days"].max()
-            rows = rows[rows["time_days"] <= min(last, np.inf if until_days is None else until_days)]
-            # Days without an event move nothing; leaving them out keeps the file small.
-            rows = rows[rows["time_days"].isin(moves) | rows["time_days"].isin(rows["time_days"].iloc[[0, -1]])]
             words = in_words(curve.outcome if cause == "event" else cause)
-            parts = [in_words(group)] if several else []
+            parts = [group_in_words(curve.by, group)] if several else []
             parts += [words] if len(causes) > 1 or not several else []
             place = i if several else j
-            dashes = LINES[(j if several and len(causes) > 1 else place) % len(LINES)]
-            lines.append(Line(group, cause, ", ".join(parts), rows, SERIES[place % len(SERIES)], dashes))
+            dashes = LINES[j if several and len(causes) > 1 else place]
+            steps = _steps(curve, group, [cause], until_days)
+            lines.append(Line(group, cause, ", ".join(parts), steps, SERIES[place], dashes))
     return lines
+
+
+def stack_lines(curve: Curve, causes: tuple[str, ...], until_days: float | None) -> list[Line]:
+    """Return the layers of a stack, on common days; causes beyond ``causes`` are added up in one grey layer on top."""
+    if len(curve.groups) > 1:
+        raise InputError("stacked=True draws one group; estimate the curve without by=, or draw the groups unstacked.")
+    rest = further_causes(curve, causes)
+    group = curve.groups[0]
+    lines = [
+        replace(line, steps=_steps(curve, group, [line.cause], until_days, moved_by=(*causes, *rest)))
+        for line in curve_lines(curve, causes, until_days)
+    ]
+    if rest:
+        label = in_words(rest[0]) if len(rest) == 1 else f"{len(rest)} further reasons"
+        lines.append(
+            Line(group, "", label, _steps(curve, group, rest, until_days, moved_by=(*causes, *rest)), GREY, "-")
+        )
+    return lines
+
+
+def _steps(
+    curve: Curve, group: str, causes: Sequence[str], until_days: float | None, *, moved_by: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return the steps of a group, the risks of several causes added up, as far as enough people are at risk.
+
+    Days without an event move nothing; leaving them out keeps the file small.
+    """
+    frame: pd.DataFrame = curve.frame
+    frame = frame[frame["group"] == group]
+    rows = frame[frame["cause"] == causes[0]].set_index("time_days", drop=False)
+    if len(causes) > 1:
+        together = frame[frame["cause"].isin(causes)].groupby("time_days")["estimate"].sum()
+        rows = rows.assign(estimate=together, conf_low=np.nan, conf_high=np.nan)
+    enough = rows["n_at_risk"] >= max(FEWEST_AT_RISK, SMALLEST_SHARE_AT_RISK * curve.sizes[group])
+    last = rows.index[enough].max() if enough.any() else rows.index.max()
+    rows = rows[rows.index <= min(last, np.inf if until_days is None else until_days)]
+    movers = frame["cause"].isin(moved_by or causes) & (frame["n_events"] > 0)
+    kept = rows.index.isin(frame.loc[movers, "time_days"])
+    kept[[0, -1]] = True
+    shown: pd.DataFrame = rows[kept].reset_index(drop=True)
+    return shown
 
 
 def last_day(curve: Curve, until_days: float | None) -> float:

@@ -5,7 +5,7 @@ from .baseline import standardised_difference, table_one
 from .estimand import table_estimand
 from .noun import Table
 from .rates import table_rates
-from .results import table_attrition, table_comparison, table_definitions, table_estimates, table_risk
+from .results import table_attrition, table_comparison, table_definitions, table_estimates, table_risk, table_tests
 
 __all__ = [
     "Table",
@@ -19,4 +19,5 @@ __all__ = [
     "table_one",
     "table_rates",
     "table_risk",
+    "table_tests",
 ]

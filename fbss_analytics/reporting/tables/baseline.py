@@ -65,7 +65,7 @@ def table_one(cohort: Cohort | pd.DataFrame, *, variables: Sequence[str], by: st
     0       Patients                n                 3
     1     Age, years        mean (SD)       50.0 (10.0)       0
     2                 median (Q1, Q3)  50.0 (45.0, 55.0)
-    3      Is smoker              yes        1 (50.0 %)       1
+    3         Smoker              yes        1 (50.0 %)       1
     """
     frame = cohort if isinstance(cohort, pd.DataFrame) else cohort.frame
     _check(frame, variables, by)

@@ -11,7 +11,7 @@ import pandas as pd
 from ...errors import InputError
 from ...formats import count, decimal, interval, p_value, percent, plural, ratio
 from ..rows import Row, adjusted_words, arrange, by_period, common_measure, series_labels
-from ..words import capitalised, days_in_words, in_words, term_in_words
+from ..words import capitalised, days_in_words, group_in_words, in_words, term_in_words
 from .noun import Table, text_table
 
 if TYPE_CHECKING:
@@ -132,28 +132,29 @@ def _left_out(fit: Fit) -> str:
     return f"Left out: {', '.join(rows)}." if rows else ""
 
 
-def table_risk(curve: Curve, *, days: Sequence[float] = YEARS) -> Table:
-    """Print a curve at chosen days: risk or survival with its interval, numbers at risk and events so far.
+def table_risk(*curves: Curve, days: Sequence[float] = YEARS) -> Table:
+    """Print curves at chosen days: risk or survival with its interval, numbers at risk and events so far.
 
     **Definition.** The last step at or before each day; at risk just before the day; events up to and including it. A
     day after the last one followed in a group shows -; a day nobody was followed to is left to a note.
 
     Parameters
     ----------
-    curve : Curve
-        Of kind ``survival`` or ``cumulative_incidence``.
+    *curves : Curve
+        Of kind ``survival`` or of kind ``cumulative_incidence``, one outcome each.
     days : sequence of float
         Days; 1, 2, 3, 5 and 10 years of 365 days when not given.
 
     Returns
     -------
     Table
-        ``group`` (where there are several), ``cause``, ``time``, ``at risk``, ``events`` and the estimate.
+        ``outcome`` (with several curves), ``group`` (where there are several), ``cause``, ``time``, ``at risk``,
+        ``events`` and the estimate.
 
     Raises
     ------
     InputError
-        When the curve has no risks (kinds ``effect`` and ``cumulative_hazard``).
+        Without curves, when one has no risks (kinds ``effect`` and ``cumulative_hazard``), or when kinds differ.
 
     When not to use it: to compare groups that differ in more than the grouping; these risks are unadjusted.
 
@@ -165,43 +166,93 @@ def table_risk(curve: Curve, *, days: Sequence[float] = YEARS) -> Table:
     >>> fbss.table_risk(curve, days=[365, 3650]).frame["at risk"].tolist()
     ['30']
     """
-    if curve.kind not in ("survival", "cumulative_incidence"):
-        raise InputError(f"table_risk needs a survival or cumulative incidence curve, not one of kind {curve.kind!r}.")
-    last = float(curve.frame["time_days"].max())
-    asked = [float(day) for day in days if day <= last]
-    beyond = [days_in_words(float(day)) for day in days if day > last]
+    kinds = {curve.kind for curve in curves}
+    if len(kinds) != 1 or not kinds <= {"survival", "cumulative_incidence"}:
+        raise InputError("table_risk needs curves of one kind, survival or cumulative incidence.")
+    estimate = "free of the event" if kinds == {"survival"} else "risk"
+    level = f"{curves[0].conf_level:.0%}".replace("%", " %")
+    columns = ["outcome", "group", "cause", "time", "at risk", "events", f"{estimate} ({level} CI)"]
+    table = pd.DataFrame([row for curve in curves for row in _risk_rows(curve, days)], columns=columns, dtype=object)
+    for name in ("outcome", "group", "cause"):
+        if table[name].nunique() == 1:
+            table = table.drop(columns=name)
+    by = {curve.by for curve in curves if curve.by}
+    title = " and ".join(dict.fromkeys(capitalised(in_words(curve.outcome)) for curve in curves))
+    what = curves[0].kind.replace("_", " ") + (
+        f" by {' and '.join(in_words(each) for each in sorted(by))}" if by else ""
+    )
+    heading = f"{title}: {what}" if len(curves) == 1 else f"{capitalised(what)}, by outcome"
+    return Table(heading, table, tuple(dict.fromkeys(note for curve in curves for note in _risk_notes(curve, days))))
+
+
+def _risk_rows(curve: Curve, days: Sequence[float]) -> list[list[str]]:
+    asked = [float(day) for day in days if day <= float(curve.frame["time_days"].max())]
     at_risk = curve.risk_table(asked).set_index(["group", "cause", "time_days"])["n_at_risk"]
-    level = f"{curve.conf_level:.0%}".replace("%", " %")
     rows = []
     for row in curve.at(asked).to_dict("records"):
         group = row["level"] or "all"
-        known = np.isfinite(row["estimate"])
+        known = bool(np.isfinite(row["estimate"]))
+        bounds = interval(row["conf_low"], row["conf_high"], digits=1, scale=100)
         rows.append(
             [
-                in_words(group),
+                in_words(curve.outcome),
+                group_in_words(curve.by, group),
                 in_words(curve.outcome if row["cause"] == "event" else row["cause"]),
                 days_in_words(row["horizon_days"]),
                 count(at_risk[group, row["cause"], row["horizon_days"]]) if known else "-",
                 count(row["events"]) if known else "-",
-                f"{percent(row['estimate'])} ({interval(row['conf_low'], row['conf_high'], digits=1, scale=100)})"
-                if known
-                else "-",
+                f"{percent(row['estimate'])} ({bounds})" if known else "-",
             ]
         )
-    estimate = "free of the event" if curve.kind == "survival" else "risk"
-    table = pd.DataFrame(rows, columns=["group", "cause", "time", "at risk", "events", f"{estimate} ({level} CI)"])
-    for name in ("group", "cause"):
-        if table[name].nunique() == 1:
-            table = table.drop(columns=name)
-    return Table(
-        f"{capitalised(in_words(curve.outcome))}: {curve.kind.replace('_', ' ')}"
-        + (f" by {in_words(curve.by)}" if curve.by else ""),
-        table.astype(object),
+    return rows
+
+
+def _risk_notes(curve: Curve, days: Sequence[float]) -> list[str]:
+    beyond = [days_in_words(float(day)) for day in days if day > float(curve.frame["time_days"].max())]
+    return [
+        f"{plural(curve.n, curve.unit)}. A year is 365 days. {curve.method}",
+        *([f"Nobody was followed to {' or '.join(beyond)}."] if beyond else []),
+    ]
+
+
+def table_tests(fit: Fit) -> Table:
+    """Print the Wald tests of a fit: each term as a whole, nonlinearity of splines, and the whole model.
+
+    **Definition.** Chi-squared statistics of the coefficients of a term, jointly 0 under the null hypothesis.
+
+    Parameters
+    ----------
+    fit : Fit
+        From `fit_cox` or `fit_logistic`.
+
+    Returns
+    -------
+    Table
+        ``term``, ``test``, ``chi-squared``, ``df`` and ``p``.
+
+    When not to use it: to choose terms; they are chosen before looking.
+
+    Examples
+    --------
+    >>> import pandas as pd, fbss_analytics as fbss
+    >>> people = pd.DataFrame({"days": [3, 4, 7, 9] * 10, "is_out": [True, True, False, True] * 10})
+    >>> people["x"] = [1, 3, 2, 4] * 10
+    >>> fit = fbss.fit_cox(people, duration="days", status="is_out", event="out", formula="x")
+    >>> fbss.table_tests(fit).frame["df"].tolist()
+    ['1', '1']
+    """
+    rows = [
         (
-            f"{plural(curve.n, curve.unit)}, {plural(curve.events, 'event')}. A year is 365 days. {curve.method}",
-            *([f"Nobody was followed to {' or '.join(beyond)}."] if beyond else []),
-        ),
-    )
+            capitalised(term_in_words(row["term"])),
+            str(row["test"]),
+            decimal(row["chi2"], 2),
+            count(row["df"]),
+            p_value(row["p_value"]),
+        )
+        for row in fit.tests.to_dict("records")
+    ]
+    note = f"{plural(fit.n, 'row')}, {plural(fit.events, 'event')}. {capitalised(fit.method)}"
+    return text_table(f"Wald tests: {in_words(fit.outcome)}", rows, ("term", "test", "chi-squared", "df", "p"), (note,))
 
 
 def table_comparison(comparison: Comparison) -> Table:
