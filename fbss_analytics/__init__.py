@@ -15,6 +15,7 @@ _WHERE = {
     "sources.source": ("Source",),
     "sources.files": ("read_tables",),
     "sources.mapping": ("import_tables",),
+    "sources.omop": ("import_omop",),
     "sources.synthetic": ("simulate",),
     "cohort": ("Cohort", "Definition", "Outcome"),
     "cohort.verbs": (

@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from . import __version__
@@ -22,7 +23,9 @@ examples:
   fbss run --study my_study.toml                the same notebooks on your cohort
   fbss simulate neuromodulation --patients 2000 --seed 1 cohort/
   fbss import extract/ cohort/ --mapping mapping.toml
-  fbss check cohort/                            what is in a cohort, and every row set aside"""
+  fbss import omop/ cohort/ --omop
+  fbss check cohort/                            what is in a cohort, and every row set aside
+  fbss new-study mine --cohort cohort/          a commented study file"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,7 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     load = command("import", _import, "turn files with other names into a cohort folder")
     load.add_argument("path", help="folder of the files")
     load.add_argument("folder", help="where to write the cohort folder")
-    load.add_argument("--mapping", required=True, metavar="FILE", help="TOML file that says what each column is")
+    load.add_argument("--mapping", metavar="FILE", help="TOML file that says what each column is; needed but for OMOP")
+    load.add_argument("--omop", action="store_true", help="the folder is an OMOP CDM 5.3 or 5.4 extract")
+    new = command("new-study", _new_study, "write a commented study file for your own cohort")
+    new.add_argument("name", help="names the file and the folder of the results")
+    new.add_argument("--cohort", default="cohort", metavar="FOLDER", help="folder of the cohort; cohort when not given")
     study_option(command("lab", _lab, "open the notebooks in JupyterLab"))
     command("version", _version, "print the version")
     return parser
@@ -138,11 +145,26 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from .sources.mapping import import_tables
+    if options.omop:
+        from .sources.omop import import_omop
 
-    source = import_tables(options.path, options.folder, mapping=options.mapping)
+        source = import_omop(options.path, options.folder, mapping=options.mapping)
+    elif options.mapping is None:
+        raise InputError("Say what the columns are: type --mapping FILE, or --omop for an OMOP extract.")
+    else:
+        from .sources.mapping import import_tables
+
+        source = import_tables(options.path, options.folder, mapping=options.mapping)
     print(source.sentence())
     print(f"Written to {options.folder}. Next: fbss check {options.folder}")
+    return DONE
+
+
+def _new_study(options: argparse.Namespace) -> int:
+    from .study.file import new_study
+
+    file = new_study(options.name, cohort=options.cohort, folder=Path.cwd())
+    print(f"Written to {file.name}. Next: fbss check --study {file.name}, then fbss run --study {file.name}")
     return DONE
 
 

@@ -71,6 +71,27 @@ def test_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no_such.toml" in capsys.readouterr().err
 
 
+def test_new_study_writes_a_file_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_study(tmp_path)
+    assert cli.main(["new-study", "my_cohort", "--cohort", "cohort"]) == cli.DONE
+    assert "Next: fbss check --study my_cohort.toml" in capsys.readouterr().out
+    assert cli.main(["run", "--study", "my_cohort.toml"]) == cli.DONE
+    assert (tmp_path / "reports" / "my_cohort" / "report.html").exists()
+    capsys.readouterr()
+    assert cli.main(["new-study", "my_cohort"]) == cli.WRONG_USE
+    assert "my_cohort.toml exists" in capsys.readouterr().err
+    assert cli.main(["new-study", "a/b"]) == cli.WRONG_USE
+    assert "use letters, digits" in capsys.readouterr().err
+
+
+def test_import_needs_to_know_the_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["import", str(tmp_path), str(tmp_path / "cohort")]) == cli.WRONG_USE
+    assert "type --mapping FILE, or --omop" in capsys.readouterr().err
+
+
 def test_check_lists_rows_set_aside_and_exits_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "patients.csv").write_text("patient_id,sex\nSECRET-1,female\nSECRET-2,femle\n", encoding="utf-8")
     with pytest.warns(match="Rows were set aside"):

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from extracts import write_in_foreign_dress
 
+from fbss_analytics.errors import StudyWarning
 from fbss_analytics.sources.files import read_tables
 from fbss_analytics.sources.mapping import import_tables
+from fbss_analytics.sources.omop import import_omop
 from fbss_analytics.study import open_study
 from fbss_analytics.study.run import run_study
 
@@ -61,13 +63,14 @@ def test_on_an_import_of_the_same_cohort_the_numbers_are_the_same(again: Path, t
     write_in_foreign_dress(read_tables(ROOT / "data" / "synthetic" / "neuromodulation"), tmp_path, suffix="csv")
     import_tables(tmp_path, tmp_path / "cohort", mapping=tmp_path / "mapping.toml")
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
-    study = 'name = "imported"\n[cohort]\nfolder = "cohort"\n[notebooks]\nrun = ["00_start_here", "03_scs_explant"]\n'
+    names = ["00_start_here", "03_scs_explant", "05_intrathecal_delivery"]
+    study = f'name = "imported"\n[cohort]\nfolder = "cohort"\n[notebooks]\nrun = {names}\n'
     (tmp_path / "study.toml").write_text(study, encoding="utf-8")
     summary = run_study(open_study(tmp_path / "study.toml"), progress=io.StringIO())
     assert not summary.has_failed, str(summary)
     ours = json.loads((again / "reports" / _run_name(again) / "results.json").read_text(encoding="utf-8"))
     theirs = json.loads((tmp_path / "reports" / "imported" / "results.json").read_text(encoding="utf-8"))
-    assert theirs == ours
+    assert theirs == {name: ours[name] for name in names}
 
 
 def test_on_ctn0094_the_first_notebook_runs_and_the_explant_notebook_is_skipped(tmp_path: Path) -> None:
@@ -85,6 +88,23 @@ def test_on_ctn0094_the_first_notebook_runs_and_the_explant_notebook_is_skipped(
     assert "215,433" in page
     assert "naltrexone arm: no opioid agonist" in page
     assert "of unknown dose" in page
+
+
+def test_on_the_omop_demo_the_first_notebook_says_what_the_import_found(tmp_path: Path) -> None:
+    data = ROOT.parent / "shared" / "data" / "omop_gibleed"
+    if not data.is_dir():
+        pytest.skip("the OMOP demo (../shared/data/omop_gibleed) is not here")
+    with pytest.warns(StudyWarning):
+        import_omop(data, tmp_path / "cohort")
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    (tmp_path / "study.toml").write_text('name = "omop"\n[cohort]\nfolder = "cohort"\n', encoding="utf-8")
+    summary = run_study(open_study(tmp_path / "study.toml"), progress=io.StringIO())
+    assert not summary.has_failed, str(summary)
+    why = {outcome.notebook: outcome.why for outcome in summary.outcomes if outcome.kind == "skipped"}
+    assert set(why) >= {"03_scs_explant", "04_opioid_reduction_after_scs", "05_intrathecal_delivery", "06_reoperation"}
+    assert all(words.startswith("the cohort has no ") for words in why.values())
+    page = (tmp_path / "reports" / "omop" / "report.html").read_text(encoding="utf-8")
+    assert "2,694" in page
 
 
 def _run_name(root: Path) -> str:

@@ -367,7 +367,7 @@ def test_repeated_measurements_need_repeats_and_frames() -> None:
     ("change", "words"),
     [
         ({"outcome": "group"}, "must hold numbers"),
-        ({"outcome": "is_scs"}, "must hold numbers"),
+        ({"outcome": "is_scs", "errors": "classical"}, "must hold numbers"),
         ({"outcome": "flag"}, "use fit_logistic"),
         ({"outcome": "one"}, "the same in all"),
         ({"errors": "hc2"}, "not known"),
@@ -379,6 +379,13 @@ def test_wrong_linear_models(change: dict[str, str], words: str) -> None:
     arguments = {"outcome": "mme", "formula": "month", "baseline": None} | change
     with pytest.raises(InputError, match=words):
         fbss.fit_linear(frame, **arguments)  # type: ignore[arg-type]
+
+
+def test_a_yes_or_no_outcome_gives_the_difference_in_risk() -> None:
+    frame = visits().assign(is_low=lambda f: f["mme"] < 50)
+    fit = fbss.fit_linear(frame, outcome="is_low", formula="group", baseline=None)
+    shares = frame.groupby("group")["is_low"].mean()
+    assert fit.estimates["estimate"].tolist() == pytest.approx([shares["scs"] - shares["comparator"]])
 
 
 def test_linear_models_and_few_rows() -> None:

@@ -12,11 +12,12 @@ from small_study import GOOD, small_study, write_notebook, write_study
 
 import fbss_analytics as fbss
 from fbss_analytics.errors import InputError
+from fbss_analytics.sources.source import in_memory
 from fbss_analytics.study import file as study_file
 from fbss_analytics.study import open_study
 from fbss_analytics.study.outputs import round_numbers, write_result
 from fbss_analytics.study.run import run_study
-from fbss_analytics.study.state import read_state, state_file, why_stale
+from fbss_analytics.study.state import folder_hash, read_state, state_file, why_stale
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study with a good notebook, one whose table is absent and one that fails, after one run."""
     root = tmp_path_factory.mktemp("study")
     file = small_study(root)
+    whole = fbss.simulate("neuromodulation", n_patients=200, seed=1)
+    without = {name: table for name, table in whole.tables.items() if name != "intrathecal_doses"}
+    in_memory(whole.name, without, provenance=whole.provenance).to_folder(root / "cohort")
     write_notebook(root / "notebooks", "b_absent", GOOD, needs=["patients", "intrathecal_doses"])
     write_notebook(root / "notebooks", "c_fails", [*GOOD[:1], "raise KeyError('SECRET-VALUE')"])
     write_notebook(
@@ -223,6 +227,39 @@ def test_a_study_file_with_a_fault_is_refused_in_words(tmp_path: Path, text: str
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         open_study(tmp_path / "study.toml")
+
+
+def test_a_surgical_cohort_of_its_own_is_read_by_the_notebooks_that_ask_for_it(tmp_path: Path) -> None:
+    fbss.simulate("neuromodulation", n_patients=30, seed=1, folder=tmp_path / "cohort")
+    fbss.simulate("surgical", n_patients=40, seed=1, folder=tmp_path / "operated")
+    text = "import fbss_analytics as fbss\nprint(fbss.open_study().read('surgical').counts['patients'])"
+    notebook = write_notebook(tmp_path / "notebooks", "a_surgical", [text], needs=["surgeries"])
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    content["metadata"]["fbss"]["cohort"] = "surgical"
+    notebook.write_text(json.dumps(content), encoding="utf-8")
+    for more, patients in (("", "30"), ("[cohort.surgical]\nfolder = 'operated'\n", "40")):
+        study = open_study(write_study(tmp_path, text=more))
+        assert "1 run" in str(run_study(study, progress=io.StringIO()))
+        page = (tmp_path / "reports" / "mine" / "report.html").read_text(encoding="utf-8")
+        assert f'<pre class="">{patients}\n</pre>' in page
+    (tmp_path / "operated" / "new.txt").write_text("x", encoding="utf-8")
+    folder_hash.cache_clear()
+    assert why_stale(study, study.notebooks[0], read_state(study)) == ["the cohort changed"]
+
+
+def test_cells_whose_table_is_absent_are_left_out_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "cohort").mkdir()
+    (tmp_path / "cohort" / "patients.csv").write_text("patient_id,sex\n1,female\n", encoding="utf-8")
+    notebook = write_notebook(tmp_path / "notebooks", "a_part", ["print('here')", "1 / 0", "2 / 0", "print('again')"])
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    for place in (2, 3):
+        content["cells"][place]["metadata"] = {"fbss": {"needs": ["dispensings"]}}
+    notebook.write_text(json.dumps(content), encoding="utf-8")
+    assert "1 run" in str(run_study(open_study(write_study(tmp_path)), progress=io.StringIO()))
+    page = (tmp_path / "reports" / "mine" / "report.html").read_text(encoding="utf-8")
+    assert page.count("Not run: the cohort has no dispensings.") == 1
+    assert "here" in page
+    assert "again" in page
 
 
 def test_a_study_is_found_upwards_and_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

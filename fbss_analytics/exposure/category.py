@@ -139,7 +139,7 @@ def add_category(cohort: Cohort, column: str, *, edges: Sequence[float], name: s
     ['< 50', '>= 50']
     """
     if column not in cohort.data or cohort.data[column].dtype.kind not in "fiu":
-        numeric = [each for each in cohort.data if cohort.data[each].dtype.kind in "fiu"]
+        numeric = [str(each) for each in cohort.data if cohort.data[each].dtype.kind in "fiu"]
         raise InputError(f"{column!r} is no numeric column of the cohort.{nearest(column, numeric)}")
     inner = tuple(float(edge) for edge in edges)
     if not inner or any(b <= a for a, b in pairwise(inner)):

@@ -68,7 +68,8 @@ def add_operation(cohort: Cohort) -> Cohort:
     group[rows["row"].to_numpy()] = rows["group"].to_numpy()
     levels = np.full(len(cohort), np.nan)
     levels[rows["row"].to_numpy()] = rows["levels_n"].to_numpy(float)
-    several = np.where(np.isnan(levels), None, levels >= 2)
+    several = (levels >= 2).astype(object)
+    several[np.isnan(levels)] = None
     columns = {"procedure_group": group, "levels_n": levels, "is_multilevel": several}
     words = "procedure (of several the largest), levels operated on, and whether two or more, on day 0"
     return add_columns(cohort, columns, Definition("operation", words, tuple(columns), known_at_day=0))

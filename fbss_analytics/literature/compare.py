@@ -85,6 +85,7 @@ def compare_with_published(
     outcome: str | None = None,
     group: str = "all",
     match: Mapping[str, str] | None = None,
+    indication: str | None = None,
 ) -> Comparison:
     """Put a cohort's risks or shares beside published ones, with the difference and what keeps them apart.
 
@@ -112,6 +113,8 @@ def compare_with_published(
         ``opioid_elimination``, ``opioid_free``, ``reoperation``, ``fbss_onset``, ``dissatisfied`` ...).
     group : str
         The group of the curves to compare (``"all"`` for a curve without ``by``).
+    indication : str, optional
+        Only figures of that indication (``disc_herniation``, ``stenosis``, ``fusion`` ...); all when None.
     match : mapping of str to str, optional
         Published cause to our cause where they are called differently: ``{"any": "on pump, free"}`` for a state.
 
@@ -149,6 +152,9 @@ def compare_with_published(
     outcome = FIRST_OUTCOME[topic] if outcome is None else outcome
     one_of(outcome, [name for name in published["outcome"].unique() if name], name="outcome")
     chosen = published[(published["outcome"] == outcome) & published["statistic"].isin(COMPARED)]
+    if indication is not None:
+        one_of(indication, [name for name in chosen["indication"].unique() if name], name="indication")
+        chosen = chosen[chosen["indication"] == indication]
     names = CURVE_CAUSE | dict(match or {})
     for name in match or {}:
         one_of(name, chosen["cause"].unique(), name="match")

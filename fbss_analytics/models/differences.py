@@ -39,8 +39,10 @@ class Rows:
         return np.asarray(pd.factorize(self.frame[column])[0], dtype=np.int64)
 
 
-def complete(data: Cohort | pd.DataFrame, outcome: str, formula: str, *, also: Iterable[str] = ()) -> Rows:
-    """Return the rows without missing values.
+def complete(
+    data: Cohort | pd.DataFrame, outcome: str, formula: str, *, also: Iterable[str] = (), yes_no: bool = False
+) -> Rows:
+    """Return the rows without missing values; with ``yes_no`` a True or False outcome becomes 1 or 0.
 
     Raises
     ------
@@ -59,7 +61,8 @@ def complete(data: Cohort | pd.DataFrame, outcome: str, formula: str, *, also: I
     kept, excluded = complete_rows(frame, [outcome, *formula_variables(formula, frame), *also])
     frame = frame[kept].reset_index(drop=True)
     design = build_design(frame, formula, intercept=True)
-    y = _numbers(frame[outcome], outcome)
+    values = frame[outcome]
+    y = values.to_numpy(dtype=np.float64) if yes_no and is_yes_no(values) else _numbers(values, outcome)
     if len(y) < FEW * (design.n_parameters + 1):
         warn(
             f"{plural(len(y), 'row')} for {plural(design.n_parameters + 1, 'parameter')}; below {FEW} rows per "
@@ -74,6 +77,12 @@ def complete(data: Cohort | pd.DataFrame, outcome: str, formula: str, *, also: I
         definitions=tuple(data.definitions) if isinstance(data, Cohort) else (),
         excluded=excluded,
     )
+
+
+def is_yes_no(values: pd.Series) -> bool:
+    """Return whether a column holds True and False, both of them, and nothing else."""
+    found = values.unique()
+    return len(found) == 2 and all(isinstance(value, bool | np.bool_) for value in found)
 
 
 def difference_fit(

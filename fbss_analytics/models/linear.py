@@ -36,13 +36,15 @@ def fit_linear(
     """Fit a linear model of a continuous outcome, adjusted for its baseline (ANCOVA).
 
     **Definition**: differences in the mean from least squares; ``baseline`` enters as a further term. Intervals are t
-    with n minus parameters (with ``cluster``: clusters minus 1) degrees of freedom.
+    with n minus parameters (with ``cluster``: clusters minus 1) degrees of freedom. A yes-or-no outcome counts as 1 or
+    0: differences are then differences in risk (Cheung 2007), and standard errors must be robust.
 
     Parameters
     ----------
     cohort : Cohort or DataFrame
     outcome : str
-        Column of numbers at follow-up, for instance the dose in days 275 to 365: the value itself, not its change.
+        Column of numbers at follow-up, for instance the dose in days 275 to 365: the value itself, not its change; or
+        a column of True and False.
     formula : str
         Right-hand side, as in `fit_cox`.
     baseline : str or None
@@ -64,7 +66,8 @@ def fit_linear(
     Raises
     ------
     InputError
-        The outcome is no number or yes/no; wrong formula; constant or collinear columns; too few rows or clusters.
+        The outcome is neither a number nor yes/no; wrong formula; constant or collinear columns; too few rows or
+        clusters.
 
     Warns
     -----
@@ -89,13 +92,13 @@ def fit_linear(
     >>> frame = pd.DataFrame({"after": after, "before": before, "high": high})
     >>> fit = fit_linear(frame, outcome="after", formula="high", baseline="before")
     >>> fit.estimates[["term", "measure", "n"]].values.tolist()
-    [['before', 'difference', 60], ['high', 'difference', 60]]
+    [['before', 'difference', 60], ['high', 'difference', 20]]
     """
     one_of(errors, tuple(ERRORS), name="errors")
     if isinstance(cohort, Cohort):
         cluster = cluster or (None if cohort.unit == "patient" else "patient_id")
     text = formula if baseline is None else f"{baseline} + {formula}"
-    rows = complete(cohort, outcome, text, also=[cluster] if cluster else [])
+    rows = complete(cohort, outcome, text, also=[cluster] if cluster else [], yes_no=errors == "hc3")
     x, y = rows.design.matrix, rows.y
     df: float = len(y) - x.shape[1]
     if df < 1:

@@ -155,7 +155,7 @@ def fit_mixed(
     >>> frame["dose"] = 20 + frame["month"] + (frame["patient"] * 7) % 5 + (frame["month"] * frame["patient"]) % 3
     >>> fit = fit_mixed(frame, outcome="dose", formula="month", patient="patient")
     >>> round(float(fit.estimates["estimate"].iloc[0]), 2)
-    1.0
+    1.01
     """
     rows = _rows(measurements, outcome, formula, patient, *([slope] if slope else []))
     codes = rows.codes(patient)

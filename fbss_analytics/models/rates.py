@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -94,14 +95,14 @@ def estimate_rates(cohort: Cohort, *, outcome: str, cuts: Sequence[float], conf_
     --------
     >>> import fbss_analytics as fbss
     >>> source = fbss.simulate("surgical", n_patients=200, seed=1)
-    >>> cohort = fbss.start_cohort(source, index="lumbar_surgery", occurrence="first")
+    >>> cohort = fbss.start_cohort(source, index="lumbar_surgery", occurrence="first", look_back_days=365)
     >>> cohort = fbss.add_time_to(cohort, "death", competing=None, until_days=3650)
     >>> rates = fbss.estimate_rates(cohort, outcome="death", cuts=(365,))
     >>> rates.frame["window"].tolist()
     ['days 0-365', 'after day 365']
     """
     edges = [float(cut) for cut in cuts]
-    if not edges or edges[0] <= 0 or any(b <= a for a, b in zip(edges, edges[1:], strict=False)):
+    if not edges or edges[0] <= 0 or any(b <= a for a, b in pairwise(edges)):
         raise InputError(f"cuts={tuple(edges)}: expected days above 0 in rising order, for example (90, 730).")
     follow = follow_up(cohort, outcome, Columns())
     entry = np.zeros(len(follow.stop)) if follow.entry is None else follow.entry

@@ -95,7 +95,8 @@ def estimate_transitions(
     days : mapping of str to float
         Label of each time to its day, in order.
     afterwards : str
-        State of rows no longer followed, with ``days``.
+        State of rows no longer followed, with ``days``; with ``columns`` the state of rows without a value, where
+        ``states`` names it.
 
     Returns
     -------
@@ -128,7 +129,10 @@ def estimate_transitions(
     frame = data.frame if isinstance(data, Cohort) or hasattr(data, "frame") else data
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"Expected a Cohort, Episodes or a pandas DataFrame, got {type(frame).__name__}.")
-    wide = _from_columns(frame, columns) if columns is not None else _from_intervals(frame, days or {}, afterwards)
+    if columns is not None:
+        wide = _from_columns(frame, columns, afterwards if afterwards in states else None)
+    else:
+        wide = _from_intervals(frame, days or {}, afterwards)
     times, order = tuple(str(name) for name in wide.columns), tuple(states)
     if len(times) < 2 or len(set(order)) < len(order):
         raise InputError("Transitions need two times or more, and states= that names each state once.")
@@ -150,9 +154,10 @@ def estimate_transitions(
     )
 
 
-def _from_columns(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+def _from_columns(frame: pd.DataFrame, columns: Mapping[str, str], otherwise: str | None) -> pd.DataFrame:
     check_columns(frame, columns.values(), argument="columns=")
-    return pd.DataFrame({label: frame[name].astype(object).to_numpy() for label, name in columns.items()})
+    wide = pd.DataFrame({label: frame[name].astype(object).to_numpy() for label, name in columns.items()})
+    return wide if otherwise is None else wide.where(wide.notna(), otherwise)
 
 
 def _from_intervals(frame: pd.DataFrame, days: Mapping[str, float], afterwards: str) -> pd.DataFrame:

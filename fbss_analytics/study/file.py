@@ -9,6 +9,7 @@ import tomllib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +164,30 @@ def _prepare_notebook() -> None:
     warnings.formatwarning = _short_warning  # Committed outputs must not hold the path of a temporary file.
 
 
+def new_study(name: str, *, cohort: str, folder: Path) -> Path:
+    """Write a commented study file ``<name>.toml`` into a folder and return it.
+
+    Raises
+    ------
+    InputError
+        The name cannot name a folder, or the file exists.
+    """
+    _check_name("fbss new-study", name)
+    file = folder / f"{name}.toml"
+    if file.exists():
+        raise InputError(f"{file.name} exists; give the study another name, or delete the file first.")
+    template = files("fbss_analytics").joinpath("data/study_template.toml").read_text(encoding="utf-8")
+    file.write_text(template.format(name=name, file=file.name, cohort=cohort), encoding="utf-8")
+    return file
+
+
+def _check_name(where: str, name: str) -> None:
+    if not name.replace("_", "").replace("-", "").isalnum():
+        raise InputError(f"{where}: name = {name!r} names a folder; use letters, digits, - and _.")
+    if name == LOCAL:
+        raise InputError(f"{where}: name = {LOCAL!r} is kept for notebooks worked on by hand; use another.")
+
+
 def _short_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> str:
     return f"{category.__name__}: {message}\n"
 
@@ -184,10 +209,7 @@ def _parse(file: Path) -> Study:
     for section in ("cohort", "notebooks"):
         _check_keys(file.name, section, content.get(section, {}))
     name = _required(file.name, content, "name")
-    if not name.replace("_", "").replace("-", "").isalnum():
-        raise InputError(f"{file.name}: name = {name!r} names a folder; use letters, digits, - and _.")
-    if name == LOCAL:
-        raise InputError(f"{file.name}: name = {LOCAL!r} is kept for notebooks worked on by hand; use another.")
+    _check_name(file.name, name)
     notebooks = content.get("notebooks", {})
     return Study(
         name=name,

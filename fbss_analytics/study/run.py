@@ -189,7 +189,7 @@ class _Run:
         absent = [table for table in needs(notebook) if source.counts.get(table, 0) == 0]
         if absent:
             return Outcome(notebook.stem, "skipped", f"the cohort has no {' and no '.join(absent)}"), None
-        return self._execute(notebook)
+        return self._execute(notebook, source)
 
     def _keep(self, notebook: Path, state: NotebookState) -> Any:
         """Carry a fresh notebook's results over from the last good run, and return the executed notebook."""
@@ -212,12 +212,13 @@ class _Run:
 
         return part_file(self.draft, name)
 
-    def _execute(self, notebook: Path) -> tuple[Outcome, Any]:
+    def _execute(self, notebook: Path, source: Source) -> tuple[Outcome, Any]:
         import nbformat
         from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError
 
         node = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+        _leave_out(node, source)
         _clear(node)
         mine = {STUDY_VARIABLE: str(self.study.file), RUN_VARIABLE: str(self.draft), NOTEBOOK_VARIABLE: notebook.stem}
         place = {"metadata": {"path": str(notebook.parent)}}
@@ -298,6 +299,27 @@ def _fault_words(fault: Any) -> str:
     if fault.ename in OURS:
         return str(fault.evalue)
     return f"{fault.ename} in a cell; open the notebook with fbss lab and run it to see where"
+
+
+def _leave_out(node: Any, source: Source) -> None:
+    """Put a sentence in the place of the cells that need a table which the cohort lacks (``fbss.needs`` of a cell)."""
+    kept: list[Any] = []
+    for cell in node.cells:
+        needed = cell.metadata.get("fbss", {}).get("needs", [])
+        absent = [table for table in needed if source.counts.get(table, 0) == 0]
+        words = f"*Not run: the cohort has no {' and no '.join(absent)}.*"
+        if not absent:
+            kept.append(cell)
+        elif not kept or kept[-1].source != words:
+            kept.append(_markdown(words, cell.id))
+    node.cells = kept
+
+
+def _markdown(words: str, cell_id: str) -> Any:
+    """Return a markdown cell that stands in the place of another."""
+    import nbformat
+
+    return nbformat.v4.new_markdown_cell(words, id=cell_id)  # type: ignore[no-untyped-call]
 
 
 def _clear(node: Any) -> None:

@@ -91,9 +91,13 @@ def why_stale(study: Study, notebook: Path, state: Mapping[str, NotebookState]) 
 
 
 def notebook_source(notebook: Path) -> list[list[str]]:
-    """Return a notebook's cells as (type, text), without outputs."""
+    """Return a notebook's cells as (type, text, needs), without outputs, and what the notebook says of itself."""
     content: Any = json.loads(notebook.read_text(encoding="utf-8"))
-    return [[cell["cell_type"], "".join(cell["source"])] for cell in content["cells"]] + [[json.dumps(_said(notebook))]]
+    cells = [
+        [cell["cell_type"], "".join(cell["source"]), json.dumps(cell["metadata"].get("fbss", {}))]
+        for cell in content["cells"]
+    ]
+    return [*cells, [json.dumps(_said(notebook))]]
 
 
 def needs(notebook: Path) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
 
 from ...formats import count, decimal, interval
 from ..words import capitalised, in_words
@@ -10,6 +11,11 @@ from .noun import Table, text_table
 
 if TYPE_CHECKING:
     from ...models.rates import Rates
+
+
+def _cell(row: dict[Hashable, Any]) -> str:
+    bounds = interval(row["conf_low"], row["conf_high"], scale=100)
+    return f"{decimal(100 * row['estimate'], 2)} ({bounds}), {count(row['events'])}"
 
 
 def table_rates(rates: Rates) -> Table:
@@ -31,10 +37,7 @@ def table_rates(rates: Rates) -> Table:
     windows = list(dict.fromkeys(frame["window"]))
     rows = []
     for cause, part in frame.groupby("cause", sort=False):
-        cells = [
-            f"{decimal(100 * row['estimate'], 2)} ({interval(row['conf_low'], row['conf_high'], scale=100)}), {count(row['events'])}"
-            for row in part.to_dict("records")
-        ]
+        cells = [_cell(row) for row in part.to_dict("records")]
         rows.append([in_words(rates.outcome if cause == "event" else str(cause)), *cells])
     years = frame.drop_duplicates("window").set_index("window")["patient_years"]
     rows.append(["patient-years", *[count(years[window]) for window in windows]])

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 YEARS = (365, 730, 1095, 1825, 3650)
 """One, two, three, five and ten years of 365 days."""
 
+ESTIMATE_WORDS = {
+    "survival": "free of the event",
+    "cumulative_incidence": "risk",
+    "state_occupancy": "share",
+}
+"""How `table_risk` heads the estimates of each kind of curve."""
+
 STATISTIC_WORDS = {
     "risk": "risk",
     "survival": "1 - survival",
@@ -80,16 +87,14 @@ def table_estimates(*fits: Fit, labels: Sequence[str] | None = None) -> Table:
     heads = [f"{measure} ({level} CI)", "p"]
     columns = ["characteristic", "level", "n", "events"]
     columns += heads if len(names) == 1 else [f"{name}: {head}" for name in names for head in heads]
-    rows = [_estimate_cells(row, names) for row in arrange(fits, series)]
-    return text_table(
-        f"{capitalised(in_words(fits[-1].outcome))}: {adjusted_words(fits)}",
-        rows,
-        columns,
-        _fit_notes(fits, series),
-    )
+    rows = [_estimate_cells(row, names, "0" if measure == "difference" else "1") for row in arrange(fits, series)]
+    title = f"{capitalised(in_words(fits[-1].outcome))}: {adjusted_words(fits)}"
+    table = text_table(title, rows, columns, _fit_notes(fits, series))
+    # A difference in means has no events to count.
+    return table if measure != "difference" else Table(title, table.cells.drop(columns="events"), table.notes)
 
 
-def _estimate_cells(row: Row, names: Sequence[str]) -> list[str]:
+def _estimate_cells(row: Row, names: Sequence[str], reference: str) -> list[str]:
     level = "" if row.head or row.label.startswith(capitalised(term_in_words(row.term))) else row.label
     characteristic = row.label if not level else ""
     cells = [characteristic, f"{level} (reference)" if row.reference else level]
@@ -97,7 +102,7 @@ def _estimate_cells(row: Row, names: Sequence[str]) -> list[str]:
     for name in names:
         cell = row.cells.get(name)
         if row.reference:
-            cells += ["1", ""]
+            cells += [reference, ""]
         elif cell is None:
             cells += ["", ""]
         else:
@@ -141,7 +146,7 @@ def table_risk(*curves: Curve, days: Sequence[float] = YEARS) -> Table:
     Parameters
     ----------
     *curves : Curve
-        Of kind ``survival`` or of kind ``cumulative_incidence``, one outcome each.
+        Of one kind, ``survival``, ``cumulative_incidence`` or ``state_occupancy``.
     days : sequence of float
         Days; 1, 2, 3, 5 and 10 years of 365 days when not given.
 
@@ -167,9 +172,9 @@ def table_risk(*curves: Curve, days: Sequence[float] = YEARS) -> Table:
     ['30']
     """
     kinds = {curve.kind for curve in curves}
-    if len(kinds) != 1 or not kinds <= {"survival", "cumulative_incidence"}:
-        raise InputError("table_risk needs curves of one kind, survival or cumulative incidence.")
-    estimate = "free of the event" if kinds == {"survival"} else "risk"
+    if len(kinds) != 1 or not kinds <= set(ESTIMATE_WORDS):
+        raise InputError("table_risk needs curves of one kind: survival, cumulative incidence or state occupancy.")
+    estimate = ESTIMATE_WORDS[curves[0].kind]
     level = f"{curves[0].conf_level:.0%}".replace("%", " %")
     columns = ["outcome", "group", "cause", "time", "at risk", "events", f"{estimate} ({level} CI)"]
     table = pd.DataFrame([row for curve in curves for row in _risk_rows(curve, days)], columns=columns, dtype=object)
