@@ -84,7 +84,7 @@ def test_a_simulated_cohort_in_foreign_dress_is_imported_as_it_was(tmp_path: Pat
     simulated = simulate("neuromodulation", n_patients=200, seed=1)
     write_in_foreign_dress(simulated, tmp_path, suffix=suffix)
     source = import_tables(tmp_path, tmp_path / "cohort", mapping=tmp_path / "mapping.toml")
-    assert len(source.tables) == 10
+    assert len(source.tables) == 11
     for name, table in simulated.tables.items():
         assert source.tables[name].equals(sort_table(name, table)), name
     assert set(source.accounting["disposition"]) == {"accepted"}

@@ -139,6 +139,16 @@ def test_cox_reaches_the_top_of_the_likelihood_written_out(data: tuple[Any, Any,
         assert likelihood(x, stop, event, entry, fit.coefficients - step, efron) <= top + 1e-9
 
 
+def test_a_fit_that_starts_at_the_maximum_stays_there() -> None:
+    # Of everyone at risk, those who have the event have the same mean: the gradient at 0 is exactly 0.
+    x = np.array([[-1.0], [1.0], [-1.0], [1.0]])
+    fit = cox.fit_risk_sets(
+        cox.risk_sets(x, np.array([1.0, 1, 2, 2]), np.array([True, True, False, False]), ties="breslow")
+    )
+    assert fit.converged
+    assert fit.coefficients[0] == 0
+
+
 @CALM
 @given(follow_ups(fewest=12), st.integers(0, 1000))
 def test_a_row_of_weight_two_is_two_rows_with_breslow_ties(data: tuple[Any, Any, Any], seed: int) -> None:

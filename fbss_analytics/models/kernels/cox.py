@@ -175,7 +175,7 @@ def fit_risk_sets(sets: RiskSets, *, start: Floats | None = None, max_steps: int
     flat = flat_directions(null_information, null_information)
     while not converged and not flat.any() and steps < max_steps:
         step = np.linalg.lstsq(information, gradient)[0]
-        step *= min(1.0, LONGEST / float(np.abs(step).max()))
+        step *= LONGEST / max(LONGEST, float(np.abs(step).max()))
         gain = float(gradient @ step)
         if gain < NOTHING_TO_GAIN:
             # An infinite estimate is recognised before rounding drowns what is left of the information.
