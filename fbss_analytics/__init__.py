@@ -37,6 +37,7 @@ _WHERE = {
     "exposure.trajectory": ("add_opioid_trajectory",),
     "exposure.category": ("add_category", "add_dose_category"),
     "exposure.operation": ("add_operation",),
+    "models.cutoff": ("CutOff", "estimate_cut_off"),
     "models.rates": ("Rates", "estimate_rates"),
     "exposure.intrathecal": ("add_intrathecal_dose",),
     "endpoints.elimination": ("add_opioid_elimination", "add_opioid_relapse"),

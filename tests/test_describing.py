@@ -8,6 +8,7 @@ import pytest
 
 import fbss_analytics as fbss
 from fbss_analytics.errors import InputError
+from fbss_analytics.models.cutoff import _weights, best_cut_off
 from fbss_analytics.models.rates import poisson_interval
 from fbss_analytics.reporting.theme import alt_text
 from fbss_analytics.sources.source import Source
@@ -124,6 +125,45 @@ def test_rows_without_a_value_are_a_state_where_it_is_named() -> None:
     assert moves.frame.set_index(["from_state", "to_state"]).loc[("50+", "not followed"), "n"] == 1
     with pytest.raises(fbss.DataError, match="without a state"):
         fbss.estimate_transitions(frame, states=["0", "50+"], columns=times)
+
+
+def test_the_best_cut_off_is_found_by_trying_every_value() -> None:
+    random = np.random.default_rng(3)
+    value, case = np.round(random.exponential(40, 200)), random.random(200) < 0.3
+    weight = random.uniform(1, 3, 200)
+    cut, area, sensitivity, specificity = best_cut_off(value, case, ~case, weight)
+
+    def youden(c: float) -> float:
+        high = value >= c
+        return weight[case & high].sum() / weight[case].sum() - weight[~case & high].sum() / weight[~case].sum()
+
+    assert cut == min(c for c in np.unique(value) if youden(c) > max(map(youden, np.unique(value))) - 1e-12)
+    assert sensitivity + specificity - 1 == pytest.approx(youden(cut), abs=1e-12)
+    pairs = np.outer(weight[case], weight[~case])
+    better = (value[case][:, None] > value[~case]) + (value[case][:, None] == value[~case]) / 2
+    assert area == pytest.approx((pairs * better).sum() / pairs.sum(), abs=1e-12)
+
+
+def test_the_censored_are_replaced_by_those_still_followed() -> None:
+    # Days 1 to 5, censored on day 2 (of 4 then at risk) : whoever is followed beyond day 2 counts for 4 / 3.
+    weight = _weights(np.array([1.0, 2, 3, 4, 5]), np.array([1, 0, 1, 2, 0]), 4.0)
+    np.testing.assert_allclose(weight, [1, 1, 4 / 3, 4 / 3, 4 / 3])
+
+
+def test_a_cut_off_with_its_interval(operated: fbss.Cohort) -> None:
+    cohort = fbss.add_time_to(operated, "reoperation", scope="any_lumbar", competing="death", until_days=3650)
+    arguments = {"outcome": "reoperation", "marker": "age_years", "horizon_days": 730, "seed": 1, "n_samples": 50}
+    found = fbss.estimate_cut_off(cohort, **arguments)
+    frame = found.frame.set_index("quantity")
+    assert (frame["conf_low"] <= frame["conf_high"]).all()
+    assert 0 < frame.loc["auc", "estimate"] < 1
+    assert "cut-off" in found.sentence()
+    assert "<table" in found._repr_html_()
+    assert fbss.estimate_cut_off(cohort, **arguments).frame.equals(found.frame)
+    with pytest.raises(InputError, match="is no numeric column"):
+        fbss.estimate_cut_off(cohort, **arguments | {"marker": "sex"})
+    with pytest.raises(InputError, match="there are 0 cases"):
+        fbss.estimate_cut_off(cohort, **arguments | {"horizon_days": 0.1})
 
 
 def test_published_figures_of_one_indication(operated: fbss.Cohort) -> None:
