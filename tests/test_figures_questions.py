@@ -240,3 +240,16 @@ def test_a_forest_by_period_has_the_numbers_of_each() -> None:
     assert "\n".join(str(n) for n in yes) in shown
     table = fbss.table_estimates(fit).frame
     assert [name for name in table.columns if name.startswith("Days 91-730")]
+
+
+def test_a_clock_that_starts_after_day_0_says_so() -> None:
+    source = fbss.simulate("neuromodulation", n_patients=400, seed=1)
+    dose = fbss.DoseDefinition(factors="cdc_2022", overlap="concurrent", buprenorphine="exclude")
+    cohort = fbss.start_cohort(source, index="scs_trial", occurrence="first")
+    cohort = fbss.add_opioid_elimination(cohort, dose, until_days=1825, competing="death", baseline_days=None)
+    cohort = fbss.add_opioid_relapse(cohort, dose, until_days=1825, competing="death", least_days=1)
+    with pytest.warns(fbss.StudyWarning, match="left out"):
+        relapse = fbss.estimate_cumulative_incidence(cohort, outcome="opioid_relapse")
+    assert "since first elimination of systemic opioids" in fbss.plot_cumulative_incidence(relapse).get_xlabel()
+    first = fbss.estimate_cumulative_incidence(cohort, outcome="opioid_elimination")
+    assert "since start of a spinal cord stimulation trial" in fbss.plot_cumulative_incidence(first).get_xlabel()

@@ -250,6 +250,7 @@ def add_opioid_relapse(
     words += f"{rivals_words(rivals)}; at risk from day {free_days}, when the elimination is known."
     arguments = asdict(dose) | {
         "until_days": until_days, "competing": rivals, "least_days": least_days, "elimination": elimination,
+        "time_zero": "first elimination of systemic opioids",
     }  # fmt: skip
     definition = Definition(name, words, tuple(columns), arguments)
     return add_outcome(cohort, definition, columns, competing=rivals, until_days=until_days)

@@ -164,4 +164,5 @@ def wilson_interval(share: float, n: float) -> tuple[float, float]:
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as dictionaries."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]

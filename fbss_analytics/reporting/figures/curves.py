@@ -95,7 +95,7 @@ def plot_cumulative_incidence(
     axes = _draw(curve, lines, last, risk_days, name, ax, stacked=stacked)
     points = [] if published is None else published_points(published, lines, curve, last)
     axes.set_ylim(0, _round_up(max([_highest(lines, stacked), *(point.top * 1.06 for point in points)])))
-    _percent_axis(axes)
+    percent_axis(axes)
     draw_published(axes, points)
     describe(axes.figure, _alt(curve, lines, "Cumulative incidence curve" + ("s, stacked" if stacked else "")))  # type: ignore[arg-type]
     return axes
@@ -145,7 +145,7 @@ def plot_survival(
     last = last_day(curve, until_days)
     axes = _draw(curve, lines, last, risk_days, f"Free of {in_words(curve.outcome)}", ax, stacked=False)
     axes.set_ylim(0, 1)
-    _percent_axis(axes)
+    percent_axis(axes)
     describe(axes.figure, _alt(curve, lines, "Survival curve"))  # type: ignore[arg-type]
     return axes
 
@@ -195,7 +195,7 @@ def plot_log_log(curve: Curve, *, ax: Axes | None = None) -> Axes:
     _plain_log_ticks(ax.xaxis)
     _plain_log_ticks(ax.yaxis)
     name = f"Cumulative hazard of {in_words(curve.outcome)} (log scale)"
-    label_axes(ax, f"Days since {time_zero(curve)} (log scale)", name)
+    label_axes(ax, f"Days since {time_zero(curve.definitions, curve.outcome)} (log scale)", name)
     legend_above(ax, [line.label for line in lines])
     by = f" by {in_words(curve.by)}" if curve.by else ""
     text = f"Log-log plot of the cumulative hazard of {in_words(curve.outcome)}{by}. " + " ".join(
@@ -216,19 +216,20 @@ def _draw(
     *,
     stacked: bool,
 ) -> Axes:
-    days, tick_labels, unit = _ticks(last, risk_days)
+    days, tick_labels, unit = time_ticks(last, risk_days)
     if ax is None:
         ax = with_counts(curve, lines, days, last, stacked=stacked)
-    (_draw_stack if stacked else _draw_lines)(ax, lines)
+    (_draw_stack if stacked else draw_lines)(ax, lines)
     ax.set_xlim(0, last)
     ax.set_xticks(days, tick_labels)
-    label_axes(ax, f"{unit} since {time_zero(curve)}", y_label)
+    label_axes(ax, f"{unit} since {time_zero(curve.definitions, curve.outcome)}", y_label)
     if len(lines) > 1:
         legend_above(ax, [line.label for line in lines])
     return ax
 
 
-def _draw_lines(axes: Axes, lines: list[Line]) -> None:
+def draw_lines(axes: Axes, lines: list[Line]) -> None:
+    """Draw each line as steps with its band."""
     for line in lines:
         steps = line.steps
         axes.step(
@@ -268,7 +269,8 @@ def _round_up(share: float) -> float:
     return next((mark for mark in marks if share <= mark), 1.0)
 
 
-def _percent_axis(axes: Axes) -> None:
+def percent_axis(axes: Axes) -> None:
+    """Label the vertical axis in percent."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
@@ -283,7 +285,7 @@ def _plain_log_ticks(axis: Any) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _ticks(last: float, risk_days: Sequence[float] | None) -> tuple[list[float], list[str], str]:
+def time_ticks(last: float, risk_days: Sequence[float] | None) -> tuple[list[float], list[str], str]:
     """Return tick days, their labels and the unit of the axis."""
     if risk_days is not None:
         days = [float(day) for day in risk_days if day <= last]

@@ -13,8 +13,7 @@ from ...formats import count, percent
 from ..theme import GREY, HATCHES, LIGHT, PAPER, SERIES
 from ..words import capitalised, days_in_words, in_words
 from .below import Numbers, axes_above_numbers, legend_over
-from .curves import _percent_axis as percent_axis
-from .curves import _ticks as time_ticks
+from .curves import percent_axis, time_ticks
 from .layout import describe, label_axes, themed
 from .steps import FEWEST_AT_RISK, SMALLEST_SHARE_AT_RISK, require_kind, time_zero
 
@@ -110,7 +109,7 @@ def plot_state_occupancy(
     ax.set_ylim(0, 1)
     ax.set_xticks(days, labels)
     percent_axis(ax)
-    label_axes(ax, f"{unit} since {time_zero(curve)}", "Share in each state")
+    label_axes(ax, f"{unit} since {time_zero(curve.definitions, curve.outcome)}", "Share in each state")
     legend_over(ax, handles, names)
     describe(ax.get_figure(root=True), _alt(curve, shares, names, last))  # type: ignore[arg-type]
     return ax

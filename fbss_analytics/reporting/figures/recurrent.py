@@ -12,8 +12,7 @@ from ...formats import count, decimal, interval
 from ..theme import SERIES
 from ..words import capitalised, days_in_words, in_words
 from .below import Numbers, axes_above_numbers, legend_over
-from .curves import _draw_lines as draw_lines
-from .curves import _ticks as time_ticks
+from .curves import draw_lines, time_ticks
 from .layout import describe, label_axes, themed
 from .steps import (
     FEWEST_AT_RISK,
@@ -98,7 +97,11 @@ def plot_mean_cumulative_count(
     ax.set_xticks(days, labels)
     top = max(float(np.nanmax(line.steps[["estimate", "conf_high"]].to_numpy())) for line in lines)
     ax.set_ylim(0, _nice(top))
-    label_axes(ax, f"{unit} since {time_zero(curve)}", f"Mean number of {in_words(curve.outcome)} per {curve.unit}")
+    label_axes(
+        ax,
+        f"{unit} since {time_zero(curve.definitions, curve.outcome)}",
+        f"Mean number of {in_words(curve.outcome)} per {curve.unit}",
+    )
     if len(lines) > 1:
         legend_over(ax, *ax.get_legend_handles_labels())
     describe(ax.get_figure(root=True), _alt(curve, lines))  # type: ignore[arg-type]

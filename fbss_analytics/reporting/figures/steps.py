@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from ..theme import GREY, LINES, SERIES
 from ..words import group_in_words, in_words
 
 if TYPE_CHECKING:
+    from ...cohort import Definition
     from ...models.results import Curve
 
 FEWEST_AT_RISK = 10
@@ -34,6 +35,7 @@ class Line:
 
 
 def require_kind(curve: Curve, kind: str) -> None:
+    """Raise `InputError` for a curve of another kind, naming the plot that draws it."""
     if curve.kind != kind:
         verbs = {
             "cumulative_incidence": "plot_cumulative_incidence",
@@ -138,13 +140,18 @@ def _steps(
 
 
 def last_day(curve: Curve, until_days: float | None) -> float:
+    """Return the day the axis ends on: the last one followed, or ``until_days`` where that comes first."""
     followed = float(curve.frame["time_days"].max())
     return followed if until_days is None else min(float(until_days), followed)
 
 
-def time_zero(curve: Curve) -> str:
-    """Return what day 0 is, from the definitions the curve rests on."""
-    for definition in curve.definitions:
+def time_zero(definitions: Iterable[Definition], outcome: str = "") -> str:
+    """Return what time counts from: what the outcome's definition says, else day 0 of the cohort."""
+    known = tuple(definitions)
+    for definition in known:
+        if definition.name == outcome and definition.arguments.get("time_zero"):
+            return str(definition.arguments["time_zero"])
+    for definition in known:
         if definition.name == "index" and definition.arguments.get("index"):
             return event(str(definition.arguments["index"])).words
     return "day 0"

@@ -88,7 +88,7 @@ def plot_trajectory(trajectory: Trajectory, *, marks: Mapping[str, float] | None
         axes.set_ylim(bottom=0)
         _y_axis(axes, measure)
         _marks(axes, marked, label=number == 0)
-    panels[1].set_xlabel(f"Months of {MONTH_DAYS} days since {time_zero(trajectory)}")  # type: ignore[arg-type]
+    panels[1].set_xlabel(f"Months of {MONTH_DAYS} days since {time_zero(trajectory.definitions)}")
     if several:
         _legend(figure, handles, names)
     describe(figure, _alt(trajectory, frame))

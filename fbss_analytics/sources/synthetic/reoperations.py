@@ -140,8 +140,8 @@ def _late_days(
     first_year = rate * (1 / 3) ** shape
     faster = p.number("reoperation.ratios.arthritis_after_year_1")
     need = np.where(who.has_arthritis & (need > first_year), first_year + (need - first_year) / faster, need)
-    # A late cause takes time to show: what would come sooner is the work of an early one.
-    return np.maximum(in_days(to_weibull(need, rate, 3.0, shape)), _LATE_FIRST_DAY)
+    # A late cause takes time to show; its hazard begins when the first fortnight, that of the early causes, is over.
+    return in_days(to_weibull(need, rate, 3.0, shape)) + _LATE_FIRST_DAY
 
 
 def _procedure(draws: Draws, p: Parameters, k: int, reason: Whole) -> Whole:
