@@ -60,6 +60,26 @@ def test_groups_are_closed_below_and_keep_missing_values_out(operated: fbss.Coho
             fbss.add_category(operated, column, edges=edges)
 
 
+def test_who_is_explanted_or_dead_is_in_no_dose_band() -> None:
+    source = fbss.simulate("neuromodulation", n_patients=3000, seed=4)
+    dose = fbss.DoseDefinition(factors="cdc_2022", overlap="concurrent", buprenorphine="exclude")
+    cohort = fbss.start_cohort(source, index="scs_implant", occurrence="first")
+    cohort = fbss.add_time_to(
+        cohort, "explant", definition="any_removal", clock="therapy", competing="death", until_days=3650
+    )
+    cohort = fbss.add_time_to(cohort, "death", competing=None, until_days=3650)
+    cohort = fbss.add_opioid_dose(cohort, dose, name="later", days=(641, 730), per="day_in_window")
+    frame = fbss.add_dose_category(cohort, "later", bands="cdc", ended_by={"explanted": "explant"}).frame
+    died = (frame["death_status"] == "event") & (frame["death_days"] <= 730)
+    removed = (frame["explant_status"] == "event") & (frame["explant_days"] <= 730)
+    assert died.sum() > 5
+    assert (removed & ~died).sum() > 20
+    assert (frame["later_category"] == "dead").equals(died)
+    assert (frame["later_category"] == "explanted").equals(removed & ~died)
+    with pytest.raises(InputError, match="no outcome 'removal'"):
+        fbss.add_dose_category(cohort, "later", bands="cdc", ended_by={"explanted": "removal"})
+
+
 def test_rates_are_events_over_time_at_risk(operated: fbss.Cohort) -> None:
     cohort = fbss.add_time_to(operated, "reoperation", scope="any_lumbar", competing="death", until_days=3650)
     rates = fbss.estimate_rates(cohort, outcome="reoperation", cuts=(90, 730)).frame

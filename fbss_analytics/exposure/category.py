@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from ..cohort import Cohort, Definition
 from ..cohort.nouns import add_columns
@@ -23,7 +24,14 @@ DIGITS = 6
 """Doses are put in bands after rounding to this many decimals: 4,500 MME in 90 days are 50, however summed."""
 
 
-def add_dose_category(cohort: Cohort, dose: str, *, bands: str | Sequence[float], name: str | None = None) -> Cohort:
+def add_dose_category(
+    cohort: Cohort,
+    dose: str,
+    *,
+    bands: str | Sequence[float],
+    ended_by: Mapping[str, str] | None = None,
+    name: str | None = None,
+) -> Cohort:
     """Add the band of a window's opioid dose.
 
     **Definition**: 0 stands alone; the other bands are half-open real intervals [a, b), the lower edge included:
@@ -39,6 +47,9 @@ def add_dose_category(cohort: Cohort, dose: str, *, bands: str | Sequence[float]
         The name of the window, for example ``"baseline"``.
     bands : {"cdc", "adil2020"} or sequence of float
         Bands by name, or inner edges above 0 in rising order.
+    ended_by : mapping of str to str, optional
+        States that take the place of a band: label to the outcome (by name) whose event, on or before the window's last
+        day, puts a patient in it, for example ``{"explanted": "explant"}``; death comes before them.
     name : str, optional
         The column; ``<dose>_category`` when not given.
 
@@ -90,11 +101,17 @@ def add_dose_category(cohort: Cohort, dose: str, *, bands: str | Sequence[float]
     category[np.isnan(mme)] = None
     days = check_window(windows[dose].arguments["days"])  # type: ignore[arg-type]
     last = days[1]
+    for label, outcome in (ended_by or {}).items():
+        category[_had_event(cohort, outcome, last)] = label
     category[death_days(cohort) <= last] = "dead"
     name = name or f"{dose}_category"
     words = f"band of the systemic opioid dose on {window_words(days)}, MME per day: {', '.join(labels)}"
     citation = CITATIONS.get(bands, "") if isinstance(bands, str) else ""
-    arguments = {"dose": dose, "bands": bands if isinstance(bands, str) else edges, "labels": (*labels, "dead")}
+    arguments = {
+        "dose": dose,
+        "bands": bands if isinstance(bands, str) else edges,
+        "labels": (*labels, *(ended_by or {}), "dead"),
+    }
     definition = Definition(name, words, (name,), arguments, citation, known_at_day=last)
     return add_columns(cohort, {name: category}, definition)
 
@@ -156,6 +173,13 @@ def add_category(cohort: Cohort, column: str, *, edges: Sequence[float], name: s
     return add_columns(
         cohort, {name: group}, Definition(name, words, (name,), arguments, known_at_day=(known or [0])[0])
     )
+
+
+def _had_event(cohort: Cohort, outcome: str, last_day: int) -> npt.NDArray[np.bool_]:
+    """Return which rows had the outcome's event (of any of its causes) on or before a day."""
+    chosen = cohort.outcome(outcome)
+    happened = cohort.data[chosen.status].isin(chosen.causes) & (cohort.data[chosen.days] <= last_day)
+    return happened.to_numpy(bool)
 
 
 def _labels(edges: tuple[float, ...], *, closed_right: bool) -> tuple[str, ...]:
