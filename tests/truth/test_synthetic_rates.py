@@ -6,6 +6,10 @@ some thirty comparisons three standard errors (0.3 % by chance each) keep false 
 with the published standard deviation. For cumulative risks the number simulated is that still at risk at the
 horizon, as in Peto's standard error. Figures that the sources themselves disagree on are not averaged: the one the
 parameter was set to is compared, and where no number of people is printed only the published range is held.
+
+The parameters were tuned on this seed, so these tests guard the calibration and do not validate it. On a seed chosen
+beforehand and never used in tuning (20270101), all hold but one: explant in the first year, 8.9 % against 7.1 % of
+Sharan 2018. The pump and surgical rates are tested on that unused seed.
 """
 
 from __future__ import annotations

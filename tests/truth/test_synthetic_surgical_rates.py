@@ -25,7 +25,7 @@ from fbss_analytics.sources.synthetic.persistent_pain import make_pain
 from fbss_analytics.sources.synthetic.reoperations import make_reoperations
 from fbss_analytics.sources.synthetic.surgical_people import FAMILIES, make_candidates
 
-PATIENTS, SEED = 25_000, 20261120
+PATIENTS, SEED = 25_000, 20270101
 
 
 @pytest.fixture(scope="module")
