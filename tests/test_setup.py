@@ -26,7 +26,7 @@ if not BOOTSTRAP.exists():
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 DECLARED = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
-CONDA_NAMES = {"build": "python-build"}
+CONDA_NAMES = {"build": "python-build", "duckdb": "python-duckdb"}
 
 
 def parsed(lines: list[str], names: dict[str, str] | None = None) -> dict[str, str]:
