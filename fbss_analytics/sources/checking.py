@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,12 +114,10 @@ def _require_patients(accepted: pa.Table, raw: RawTable, accounts: list[Account]
 def _check_table(
     definition: schema.Table, raw: RawTable, patients: pa.Table | None
 ) -> tuple[pa.Table, pa.Table, list[Account]]:
-    converted = _convert_columns(definition, raw)
+    converted = convert_columns(definition, raw)
     table = pa.table([converted[column.name].values for column in definition], schema=definition.arrow_schema)
     faults = [*raw.faults, *(each for each in row_faults(definition, table, converted, patients) if each.mask.any())]
-    first = np.full(table.num_rows, len(faults), dtype=np.int64)
-    for number in reversed(range(len(faults))):
-        first[faults[number].mask] = number
+    first = first_faults(faults, table.num_rows)
     keep = first == len(faults)
     repeated = _repeats(definition, table, keep, raw.merge)
     accounts: list[Account] = []
@@ -133,6 +131,14 @@ def _check_table(
         aside.append(_aside(origin, faults, first[part]))
     accepted = sort_table(definition.name, table.filter(pa.array(keep & ~repeated)))
     return accepted, pa.concat_tables(aside, promote_options="permissive"), accounts
+
+
+def first_faults(faults: Sequence[Fault], rows: int) -> npt.NDArray[np.int64]:
+    """Return the number of each row's first fault, under which it is counted; ``len(faults)`` where it has none."""
+    first = np.full(rows, len(faults), dtype=np.int64)
+    for number in reversed(range(len(faults))):
+        first[faults[number].mask] = number
+    return first
 
 
 def _accounts(
@@ -149,7 +155,8 @@ def _accounts(
     return accounts
 
 
-def _convert_columns(definition: schema.Table, raw: RawTable) -> dict[str, Converted]:
+def convert_columns(definition: schema.Table, raw: RawTable) -> dict[str, Converted]:
+    """Return a table's columns in the types of the schema; a column the file does not have is all missing."""
     require_header(definition, raw.rows.column_names, file=raw.file)
     converted = {}
     for column in definition:

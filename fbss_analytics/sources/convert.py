@@ -44,6 +44,10 @@ def convert(raw: pa.ChunkedArray | pa.Array, column: Column, *, where: str) -> C
     DataError
         No value of the column can be read as its type: the column as a whole has the wrong type.
     """
+    if column.kind == "word" and pa.types.is_dictionary(raw.type):
+        recoded = _recode(raw.combine_chunks() if isinstance(raw, pa.ChunkedArray) else raw, column)
+        if not recoded.unreadable.any():
+            return recoded
     array = plain(raw)
     try:
         if _is_text(array.type) or column.kind in ("text", "word"):
@@ -180,6 +184,15 @@ def _read_flags(text: pa.Array) -> pa.Array:
 def _encode(text: pa.Array, column: Column) -> pa.Array:
     words = pa.array(schema.vocabulary(column.vocabulary), pa.string())
     return pa.DictionaryArray.from_arrays(pc.index_in(text, value_set=words).cast(pa.int16()), words)
+
+
+def _recode(array: pa.DictionaryArray, column: Column) -> Converted:
+    """Convert each word of a dictionary once, instead of each row."""
+    words = _word(to_text(array.dictionary), column)
+    unreadable = pa.array(words.unreadable).take(array.indices).fill_null(False)
+    codes = words.values.indices.take(array.indices)
+    values = pa.DictionaryArray.from_arrays(codes, words.values.dictionary)
+    return Converted(values, np.asarray(unreadable.to_numpy(zero_copy_only=False), dtype=bool))
 
 
 def _word(text: pa.Array, column: Column) -> Converted:

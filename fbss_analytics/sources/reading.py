@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 
 from ..errors import DataError
 from ..formats import count, plural
+
+_UNQUOTED = "Look for a delimiter or a quotation mark inside an unquoted value."
 
 
 def parquet_names(file: Path) -> list[str]:
@@ -36,6 +38,18 @@ def read_parquet(file: Path, *, columns: Iterable[str] | None = None) -> pa.Tabl
         raise DataError(_damaged(file)) from None
 
 
+def parquet_batches(file: Path, *, columns: Sequence[str], words: Collection[str], rows: int) -> Iterator[pa.Table]:
+    """Yield the named columns of a Parquet file a part at a time, those of ``words`` as dictionaries."""
+    names = parquet_names(file)
+    try:
+        content = pq.ParquetFile(file, read_dictionary=[name for name in names if name in words])
+        with content:
+            for batch in content.iter_batches(batch_size=rows, columns=list(columns)):
+                yield pa.Table.from_batches([batch])
+    except (pa.ArrowException, OSError):
+        raise DataError(_damaged(file)) from None
+
+
 def _damaged(file: Path) -> str:
     return f"{file.name} cannot be read as Parquet: it is truncated or damaged. Write or copy it again."
 
@@ -52,7 +66,7 @@ def read_csv(
         raise DataError(
             f"{file.name} cannot be read: {plural(len(uneven), 'row')} of {count(len(uneven) + table.num_rows)} "
             f"{'has' if len(uneven) == 1 else 'have'} more or fewer than the {len(header)} fields of the header. "
-            "Look for a delimiter or a quotation mark inside an unquoted value."
+            f"{_UNQUOTED}"
         )
     if _has_unclosed_quote(file, delimiter, encoding):
         raise DataError(f"{file.name} cannot be read: a quotation mark is opened and never closed.")
@@ -74,9 +88,7 @@ def _parse_csv(file: Path, header: list[str], *, delimiter: str, encoding: str, 
                 parse_options=pyarrow.csv.ParseOptions(
                     delimiter=delimiter, newlines_in_values=True, invalid_row_handler=set_aside
                 ),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
-                ),
+                convert_options=_as_it_stands(names),
             )
             # The header is parsed as a row of its own, so that a file with nothing else is no special case.
             return table.slice(1).rename_columns(header)
@@ -85,6 +97,35 @@ def _parse_csv(file: Path, header: list[str], *, delimiter: str, encoding: str, 
             if "straddl" not in str(fault):
                 raise DataError(f"{file.name} cannot be read: {_csv_fault(fault, encoding)}") from None
     raise DataError(f"{file.name} cannot be read: a value in it is larger than 2 GB.")
+
+
+def _as_it_stands(names: Iterable[str]) -> Any:
+    return pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
+
+
+def csv_batches(file: Path, *, columns: Sequence[str], block_size: int = 1 << 24) -> Iterator[pa.Table]:
+    """Yield the named columns of a CSV file as text, about ``block_size`` bytes at a time; faults as in `read_csv`."""
+    header = csv_header(file)
+    if _has_unclosed_quote(file, ",", "utf-8"):
+        raise DataError(f"{file.name} cannot be read: a quotation mark is opened and never closed.")
+    names = [str(number) for number in range(len(header))]
+    try:
+        blocks = pyarrow.csv.open_csv(
+            file,
+            read_options=pyarrow.csv.ReadOptions(block_size=block_size, column_names=names),
+            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+            convert_options=_as_it_stands(names),
+        )
+        for number, block in enumerate(blocks):
+            table = pa.Table.from_batches([block]).rename_columns(header).select(list(columns))
+            yield table.slice(1) if number == 0 else table
+    except (pa.ArrowInvalid, UnicodeDecodeError) as fault:
+        if "columns, got" in str(fault):
+            raise DataError(
+                f"{file.name} cannot be read: a row has more or fewer than the {len(header)} fields of the header. "
+                f"{_UNQUOTED}"
+            ) from None
+        raise DataError(f"{file.name} cannot be read: {_csv_fault(fault, 'utf-8')}") from None
 
 
 def csv_header(file: Path, *, delimiter: str = ",", encoding: str = "utf-8") -> list[str]:

@@ -39,6 +39,8 @@ EXCLUSIONS: Mapping[str, str] = {
     "X01": "excluded by the mapping for the reason it gives; X02, X03, ... are its further reasons in order",
 }
 
+AT_SOURCE = "Correct them at the source and read it again."
+
 
 @dataclass(frozen=True, eq=False)
 class Fault:
@@ -54,7 +56,26 @@ def row_faults(
     definition: schema.Table, table: pa.Table, converted: Mapping[str, Converted], patients: pa.Table | None
 ) -> Iterator[Fault]:
     """Yield every rule of a table with the rows that break it; ``patients`` is None for the patients table itself."""
-    source = "Correct them at the source and read it again."
+    yield from value_faults(definition, converted)
+    if patients is not None:
+        known = pc.is_in(table["patient_id"], value_set=patients["patient_id"].combine_chunks())
+        yield Fault("R05", RULES["R05"], "Add the patients, or correct the ids.", ~_as_mask(known))
+    yield from _range_faults(definition, table)
+    if definition.end:
+        start, end = to_days(table[definition.start]), to_days(table[definition.end])
+        backwards = (end < start) & (end != NO_DAY) & (start != NO_DAY)
+        yield Fault("R06", f"{definition.end} is before {definition.start}", AT_SOURCE, backwards)
+    date = "death_date" if patients is None else definition.start
+    if date:
+        before = _before_birth(table, date, table if patients is None else patients)
+        yield Fault("R08", f"{date} is before the year of birth", AT_SOURCE, before)
+    if definition.key:
+        words = f"rows have the same {' and '.join(definition.key)} and different content"
+        yield Fault("R04", words, "Keep one row per key.", _conflicts(definition, table))
+
+
+def value_faults(definition: schema.Table, converted: Mapping[str, Converted]) -> Iterator[Fault]:
+    """Yield the rules that a value breaks by itself: it cannot be read, is no known word, or is missing."""
     for column in definition:
         each = converted[column.name]
         if column.kind == "word":
@@ -66,24 +87,9 @@ def row_faults(
             )
         else:
             words = f"{column.name} cannot be read; expected {EXPECTED[column.kind]}"
-            yield Fault("R02", words, source, each.unreadable)
+            yield Fault("R02", words, AT_SOURCE, each.unreadable)
         if column.required:
-            yield Fault("R01", f"{column.name} is missing", source, _as_mask(pc.is_null(each.values)))
-    if patients is not None:
-        known = pc.is_in(table["patient_id"], value_set=patients["patient_id"].combine_chunks())
-        yield Fault("R05", RULES["R05"], "Add the patients, or correct the ids.", ~_as_mask(known))
-    yield from _range_faults(definition, table)
-    if definition.end:
-        start, end = to_days(table[definition.start]), to_days(table[definition.end])
-        backwards = (end < start) & (end != NO_DAY) & (start != NO_DAY)
-        yield Fault("R06", f"{definition.end} is before {definition.start}", source, backwards)
-    date = "death_date" if patients is None else definition.start
-    if date:
-        before = _before_birth(table, date, table if patients is None else patients)
-        yield Fault("R08", f"{date} is before the year of birth", source, before)
-    if definition.key:
-        words = f"rows have the same {' and '.join(definition.key)} and different content"
-        yield Fault("R04", words, "Keep one row per key.", _conflicts(definition, table))
+            yield Fault("R01", f"{column.name} is missing", AT_SOURCE, _as_mask(pc.is_null(each.values)))
 
 
 def _range_faults(definition: schema.Table, table: pa.Table) -> Iterator[Fault]:
