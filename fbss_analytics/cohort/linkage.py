@@ -49,7 +49,7 @@ def relative_spans(cohort: Cohort, table: str, *, columns: tuple[str, ...] = (),
 
 def _linked(cohort: Cohort, events: pa.Table, date: str, columns: tuple[str, ...]) -> pd.DataFrame:
     events = events.select(["patient_id", date, *columns])
-    event_row, cohort_row = _pair(cohort, events["patient_id"])
+    event_row, cohort_row = pair_rows(cohort, events["patient_id"])
     events = events.take(pa.array(event_row))
     found = pd.DataFrame(
         {"row": cohort_row, "day": to_days(events[date]).astype(np.int64) - cohort.index_days[cohort_row]}
@@ -59,10 +59,11 @@ def _linked(cohort: Cohort, events: pa.Table, date: str, columns: tuple[str, ...
     return found
 
 
-def _pair(cohort: Cohort, patient_id: pa.ChunkedArray) -> tuple[Rows, Rows]:
-    """Return matching (event row, cohort row) positions, events in their order."""
+def pair_rows(cohort: Cohort, patient_id: pa.ChunkedArray | pa.Array) -> tuple[Rows, Rows]:
+    """Return matching (event row, cohort row) positions, events in their order; several where a patient has several."""
     codes, people = pd.factorize(cohort.data["patient_id"], sort=False)
-    at = pc.index_in(patient_id.combine_chunks(), value_set=pa.array(people, pa.string())).fill_null(-1)
+    ids = patient_id.combine_chunks() if isinstance(patient_id, pa.ChunkedArray) else patient_id
+    at = pc.index_in(ids, value_set=pa.array(people, pa.string())).fill_null(-1)
     person = np.asarray(at.to_numpy(zero_copy_only=False), dtype=np.int64)
     order = np.argsort(codes, kind="stable")
     first = np.searchsorted(codes[order], np.arange(len(people)))

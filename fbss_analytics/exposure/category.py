@@ -12,6 +12,7 @@ from ..cohort import Cohort, Definition
 from ..cohort.nouns import add_columns
 from ..dates import check_window, window_words
 from ..errors import InputError, nearest, one_of
+from .anchor import counted_from
 from .coverage import death_days
 
 BANDS = {"cdc": (50.0, 90.0), "adil2020": (20.0, 50.0, 90.0)}
@@ -105,7 +106,8 @@ def add_dose_category(
         category[_had_event(cohort, outcome, last)] = label
     category[death_days(cohort) <= last] = "dead"
     name = name or f"{dose}_category"
-    words = f"band of the systemic opioid dose on {window_words(days)}, MME per day: {', '.join(labels)}"
+    window = window_words(days) + counted_from(windows[dose])
+    words = f"band of the systemic opioid dose on {window}, MME per day: {', '.join(labels)}"
     citation = CITATIONS.get(bands, "") if isinstance(bands, str) else ""
     arguments = {
         "dose": dose,

@@ -9,8 +9,10 @@ from ..cohort import Cohort
 from ..cohort.linkage import observed_spans, relative_events
 from ..dates import FAR
 from ..errors import DataError, InputError
+from .definition import DoseDefinition
 from .intervals import Numbers, make_spans, merge
-from .opioids import DoseDefinition, systemic_supplies
+from .opioids import systemic_supplies
+from .stays import stay_spans
 
 
 def check_dose(dose: object) -> DoseDefinition:
@@ -23,11 +25,20 @@ def check_dose(dose: object) -> DoseDefinition:
 def covered_spans(cohort: Cohort, dose: DoseDefinition) -> pd.DataFrame:
     """Return merged spans of days with supply of a systemic opioid: row, start, end (both days included).
 
-    The day of a fill dated on day 0 belongs to neither side; its supply on the days after it counts.
+    The day of a fill dated on day 0 belongs to neither side; its supply on the days after it counts. Days in hospital
+    that are assumed to be supplied count for those with at least one fill.
     """
     supplies = systemic_supplies(cohort, dose)
-    start = np.where(supplies.start == 0, 1, supplies.start)
-    return merge(make_spans(supplies.row, start, supplies.end))
+    spans = make_spans(supplies.row, np.where(supplies.start == 0, 1, supplies.start), supplies.end)
+    if dose.stays == "exclude":
+        raise InputError(
+            'stays="exclude" takes days in hospital out of a window, and here every day has supply or none; type '
+            'stays="ignore" or "assume_supplied".'
+        )
+    if dose.stays == "assume_supplied":
+        stays = stay_spans(cohort, what='Supply with stays="assume_supplied"')
+        spans = pd.concat([spans, stays[stays["row"].isin(supplies.row)]])
+    return merge(spans)
 
 
 def pharmacy_spans(cohort: Cohort, *, what: str) -> pd.DataFrame:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from ..cohort import Cohort
 from .coverage import covered_spans, death_days, followed, pharmacy_spans
+from .definition import DoseDefinition
 from .intervals import Numbers, common, gaps, less, make_spans, merge, widen, within
-from .opioids import DoseDefinition
 
 
 @dataclass(frozen=True, eq=False)

@@ -100,3 +100,16 @@ def run_open_at(spans: pd.DataFrame, end: Numbers, n_rows: int) -> Numbers:
     day = np.full(n_rows, np.nan)
     day[still["row"].to_numpy()] = still["start"].to_numpy()
     return day
+
+
+def holds_day(spans: pd.DataFrame, row: Integers, day: Integers) -> npt.NDArray[np.bool_]:
+    """Return which (row, day) pairs lie in merged spans."""
+    at = np.searchsorted(spans["row"].to_numpy() * _REACH + spans["start"].to_numpy(), row * _REACH + day, "right") - 1
+    last = np.append(spans["row"].to_numpy() * _REACH + spans["end"].to_numpy(), -_REACH)
+    return np.asarray(last[at] >= row * _REACH + day)
+
+
+def to_lists(spans: pd.DataFrame, n_rows: int) -> tuple[Integers, Integers, Integers]:
+    """Return merged spans as arrays: where those of each row begin (n_rows + 1), first days and last days."""
+    first = np.searchsorted(spans["row"].to_numpy(), np.arange(n_rows + 1)).astype(np.int64)
+    return first, spans["start"].to_numpy(np.int64), spans["end"].to_numpy(np.int64)

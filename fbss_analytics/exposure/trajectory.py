@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -12,17 +10,17 @@ from ..cohort import Cohort, Definition
 from ..cohort.linkage import relative_days
 from ..cohort.nouns import add_columns
 from ..dates import Window, check_window
-from ..errors import DataError, InputError, one_of
-from ..formats import count
+from ..errors import InputError
 from ..sources.events import matches
 from .coverage import death_days, pharmacy_spans
-from .factors import banded_ingredients, bands, conversion_factors
+from .definition import DoseDefinition
+from .factors import conversion_factors
 from .intervals import holds_throughout
-from .opioids import DoseDefinition, systemic_supplies
-from .sweep import cut, to_steps, window_totals
+from .opioids import systemic_supplies
+from .recorded import CHARTED, basis_of, check_basis
+from .sweep import View, bands_of, window_totals
 
 MONTH_DAYS = 30
-CHARTED = "opioid_mme_per_day"
 Numbers = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
@@ -98,13 +96,8 @@ def add_opioid_trajectory(
     numbers = np.array([month for month in range(first, last + 1) if month != 0], dtype=np.int64)
     if len(numbers) == 0:
         raise InputError("months=(0, 0) holds no month: day 0 is in none. Type months=(-24, 24).")
-    basis = _basis(cohort, basis)
-    if (basis == "dispensed") != isinstance(dose, DoseDefinition):
-        raise InputError(
-            f'basis="{basis}" takes '
-            + ('a DoseDefinition as second argument; type fbss.DoseDefinition(factors="cdc_2022", ...).'
-               if basis == "dispensed" else "no dose definition; type None as second argument.")
-        )  # fmt: skip
+    basis = basis_of(cohort, basis)
+    check_basis(dose, basis)
     start = month_start(numbers)
     if isinstance(dose, DoseDefinition):
         table = _dispensed(cohort, dose, start)
@@ -119,7 +112,7 @@ def add_opioid_trajectory(
         f"{name}_months_using": (table["is_using"] == 1).groupby(table["row"]).sum().to_numpy(),
     }
     words = f"systemic opioid dose by month (30 days), months {first} to {last}; day 0 is in none. {meaning}"
-    arguments = (asdict(dose) if dose else {}) | {"months": (first, last), "basis": basis}
+    arguments = (dose.arguments if dose else {}) | {"months": (first, last), "basis": basis}
     definition = Definition(name, words, tuple(columns), arguments, citation, int(start[-1] + MONTH_DAYS - 1))
     return add_columns(cohort, columns, definition, intervals=("months", table))
 
@@ -129,51 +122,27 @@ def month_start(month: Integers) -> Integers:
     return np.where(month > 0, MONTH_DAYS * (month - 1) + 1, MONTH_DAYS * month)
 
 
-def _basis(cohort: Cohort, basis: str | None) -> str:
-    tables = cohort.source.tables
-    charts = "measurements" in tables and int(matches(tables["measurements"]["measure"], (CHARTED,)).sum())
-    fills = cohort.source.counts.get("dispensings", 0)
-    if basis is not None:
-        one_of(basis, ("dispensed", "recorded"), name="basis")
-        if basis == "recorded" and not charts:
-            raise DataError(
-                f"The source has no charted dose (measure {CHARTED!r})"
-                + (f'; it has {count(fills)} dispensings: type basis="dispensed".' if fills else " or fill.")
-            )
-        return basis
-    if charts and fills:
-        raise InputError(
-            f"The source has {count(fills)} dispensings and {count(charts)} charted doses, which are never mixed; type "
-            'basis="dispensed" or basis="recorded".'
-        )
-    return "recorded" if charts else "dispensed"
-
-
 def _dispensed(cohort: Cohort, dose: DoseDefinition, start: Integers) -> pd.DataFrame:
     """Return dose, use and unknown share of every row and month; missing where a day of the month is not observed."""
+    if dose.straddle == "whole_fill" or dose.stays == "exclude":
+        raise InputError(
+            'A month is 30 days and takes its part of every fill; type straddle="prorate" and stays="ignore" in the '
+            "dose definition of a trajectory."
+        )
     spans = pharmacy_spans(cohort, what="The opioid trajectory")
-    n, n_months = len(cohort), len(start)
+    n = len(cohort)
     seen = np.array([holds_throughout(spans, day, day + MONTH_DAYS - 1, n) for day in start.tolist()]).T
-    row, month = np.nonzero(seen)
-    parts, _ = cut(systemic_supplies(cohort, dose), row=row, start=start[month], end=start[month] + MONTH_DAYS - 1)
-    banded = banded_ingredients(dose.factors)
-    edges, factors = bands(dose.factors, banded[0]) if banded else (np.empty(0), np.empty(0))
-    steps = to_steps(parts, upper_edges=edges, factors=factors)
-    place = np.searchsorted(start, steps.start, side="right") - 1
-    cells = steps.row * n_months + place
-    totals = window_totals(type(steps)(cells, steps.start, steps.stop, steps.mme_per_day, steps.n_active), n * n_months)
-    cell_of_part = parts.row * n_months + np.searchsorted(start, parts.start, side="right") - 1
-    fills = np.bincount(cell_of_part, minlength=n * n_months)
-    unknown = np.bincount(cell_of_part, weights=parts.is_unknown, minlength=n * n_months)
-    observed = seen.ravel()
+    windows = np.stack([start, start + MONTH_DAYS - 1], axis=1)
+    view = View(np.arange(n), np.zeros(n, np.int64), windows)
+    totals = window_totals(systemic_supplies(cohort, dose), view, bands_of(dose.factors))
+    fills, unknown = totals.supplies, totals.unknown
     only_unknown = (fills > 0) & (unknown == fills)
-    return pd.DataFrame(
-        {
-            "mme_per_day": np.where(observed & ~only_unknown, totals["total_mme"] / MONTH_DAYS, np.nan),
-            "is_using": np.where(observed, fills > 0, np.nan),
-            "share_unknown": np.where(observed, unknown / np.maximum(fills, 1), np.nan),
-        }
-    )
+    table = {
+        "mme_per_day": np.where(only_unknown, np.nan, totals.total_mme / MONTH_DAYS),
+        "is_using": (fills > 0).astype(float),
+        "share_unknown": unknown / np.maximum(fills, 1),
+    }
+    return pd.DataFrame({name: np.where(seen, values, np.nan).ravel() for name, values in table.items()})
 
 
 def _recorded(cohort: Cohort, start: Integers) -> pd.DataFrame:

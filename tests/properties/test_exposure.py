@@ -19,7 +19,8 @@ from spec.notation import DAY_0, build
 
 from fbss_analytics.cohort import Cohort
 from fbss_analytics.cohort.verbs import start_cohort
-from fbss_analytics.exposure.opioids import DoseDefinition, add_opioid_dose
+from fbss_analytics.exposure.definition import DoseDefinition
+from fbss_analytics.exposure.opioids import add_opioid_dose
 
 WINDOW = (-90, -1)
 FIRST, LAST = WINDOW

@@ -17,7 +17,7 @@ from fbss_analytics.cohort import Cohort
 from fbss_analytics.cohort.verbs import start_cohort
 from fbss_analytics.endpoints.elimination import add_opioid_elimination, add_opioid_relapse
 from fbss_analytics.endpoints.states import add_opioid_states
-from fbss_analytics.exposure.opioids import DoseDefinition
+from fbss_analytics.exposure.definition import DoseDefinition
 from fbss_analytics.exposure.trajectory import add_opioid_trajectory
 
 DOSE = DoseDefinition(factors="cdc_2022", overlap="concurrent", buprenorphine="exclude")
