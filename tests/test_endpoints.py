@@ -144,6 +144,7 @@ NAMED = {"definition": None, "within_days": None, "clock": None}
         ("explant", {"competing": "deth"}, ("'deth' is not a named event", "Did you mean 'death'?")),
         ("death", {}, ("'death' cannot compete with itself", "competing=")),
         ("device_revision", {}, ("takes no definition or within_days or clock; they belong to explant",)),
+        ("explant", {"by_reason": ("infektion",)}, ("by_reason='infektion'", "Did you mean 'infection'?")),
         ("device_revision", NAMED | {"by_reason": True}, ("takes no by_reason; it belongs to explant",)),
         ("device_revision", NAMED | {"unascertained": "censored"}, ("takes no unascertained; it belongs to explant",)),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,13 @@ from ..cohort import Cohort, Definition
 from ..dates import Window, check_window, window_words
 from ..errors import InputError
 from ..exposure.coverage import check_dose
+from ..exposure.definition import DoseDefinition
 from ..exposure.freedom import Coverage, coverage, free_and_using, free_runs, was_covered
-from ..exposure.intervals import first_run, holds_on_any, make_spans, run_open_at
-from ..exposure.opioids import DoseDefinition
+from ..exposure.intervals import first_run, holds_on_any, make_spans
 from ..formats import count
 from .assemble import Numbers, add_outcome, check_until, first_days, follow, rivals_of, rivals_words
+from .gaps import first_gap, gap_columns
+from .judging import made_with
 
 MARGIN_DAYS = 14
 FREE_DAYS = 90
@@ -107,7 +108,8 @@ def add_opioid_elimination(
     rivals = rivals_of(competing)
     found = coverage(cohort, dose, what="Opioid elimination")
     chosen = np.ones(len(cohort), dtype=bool) if window is None else was_covered(found, window)
-    columns = _first_columns(cohort, found, chosen, rivals, free_days, until_days, name)
+    gap = first_gap(found, free_days)
+    columns = gap_columns(cohort, gap, chosen, rivals=rivals, until_days=until_days, name=name)
     columns |= _at_columns(found, chosen, at_days, name)
     words = (
         f"time from day 0 to first elimination of systemic opioids, the first of at least {free_days} observed days "
@@ -116,33 +118,12 @@ def add_opioid_elimination(
     if window is not None:
         words += f"{count(chosen.sum())} of {count(len(cohort))} had supply on {window_words(window)}. "
     words += f"At a day t: no supply on t-{MARGIN_DAYS} to t+{MARGIN_DAYS}, observed throughout. " if at_days else ""
-    arguments = asdict(dose) | {
+    arguments = dose.arguments | {
         "until_days": until_days, "competing": rivals, "baseline_days": window, "at_days": tuple(at_days),
         "free_days": free_days, "margin_days": MARGIN_DAYS,
     }  # fmt: skip
     definition = Definition(name, words + dose.sentence(), tuple(columns), arguments)
     return add_outcome(cohort, definition, columns, competing=rivals, until_days=until_days)
-
-
-def _first_columns(
-    cohort: Cohort,
-    found: Coverage,
-    chosen: npt.NDArray[np.bool_],
-    rivals: tuple[str, ...],
-    free_days: int,
-    until_days: int,
-    name: str,
-) -> dict[str, npt.NDArray[Any]]:
-    runs, entry, end = free_runs(found)
-    day = first_run(runs, free_days, found.n_rows)
-    open_since = np.where(end < found.death, run_open_at(runs, end, found.n_rows), np.nan)
-    found_day = np.where(np.isnan(day), np.inf, day)
-    # A run still open when observation ends may become an elimination: nothing is known from its first day on.
-    end = np.where(np.isnan(day) & ~np.isnan(open_since), open_since - 1, end)
-    times = {rival: first_days(cohort, rival) for rival in rivals}
-    entry = np.where(chosen, entry, np.nan)
-    days, status, entry = follow(found_day, end, times, entry=entry, until_days=until_days)
-    return {f"{name}_days": days, f"{name}_status": status, f"{name}_entry_days": entry}
 
 
 def _at_columns(
@@ -233,9 +214,7 @@ def add_opioid_relapse(
     if least_days < 1:
         raise InputError(f"least_days={least_days}: expected 1 (the first covered day) or more, for example 30.")
     first = cohort.outcome(elimination)
-    made = next(each for each in cohort.definitions if each.name == elimination)
-    if {key: made.arguments.get(key) for key in asdict(dose)} != asdict(dose):
-        raise InputError(f"{elimination!r} was made with another DoseDefinition; relapse needs the same one.")
+    made = made_with(cohort, elimination, dose)
     rivals = rivals_of(competing)
     since = np.where(cohort.data[first.status] == "event", cohort.data[first.days].to_numpy(float), np.nan)
     free_days = int(str(made.arguments["free_days"]))
@@ -248,7 +227,7 @@ def add_opioid_relapse(
     supply = "the first covered day" if least_days == 1 else f"the first of at least {least_days} covered days in a row"
     words = f"time from first elimination of systemic opioids to {supply}, followed to day {until_days} after it"
     words += f"{rivals_words(rivals)}; at risk from day {free_days}, when the elimination is known."
-    arguments = asdict(dose) | {
+    arguments = dose.arguments | {
         "until_days": until_days, "competing": rivals, "least_days": least_days, "elimination": elimination,
         "time_zero": "first elimination of systemic opioids",
     }  # fmt: skip

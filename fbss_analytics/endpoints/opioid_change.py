@@ -12,9 +12,9 @@ from ..cohort import Cohort, Definition
 from ..cohort.nouns import add_columns
 from ..dates import Window, window_words
 from ..errors import InputError, nearest, one_of
+from ..exposure.anchor import counted_from
+from ..exposure.recorded import CHARTED
 from .change import DIGITS, change_named, check_threshold, difference, named, percent_of, responds
-
-CHARTED = "opioid_mme_per_day"
 
 
 def add_opioid_change(
@@ -37,7 +37,8 @@ def add_opioid_change(
     Parameters
     ----------
     cohort : Cohort
-        With both windows added by `add_opioid_dose` (or both as charted doses by `add_measurement`).
+        With both windows added by `add_opioid_dose`, both of fills or both of charted doses (``basis="recorded"``, or
+        `add_measurement`); the baseline may be one of `add_anchored_opioid_dose`.
     baseline, later : str
         The names given to the two windows.
     unit : {"mme_per_day", "percent"}
@@ -94,7 +95,8 @@ def add_opioid_change(
     columns: dict[str, npt.NDArray[Any]] = {name: change, f"{name}_status": status}
     short = {"mme_per_day": "MME per day", "percent": f"percent of a baseline dose of at least {floor:g}"
              if floor else ""}[unit]  # fmt: skip
-    words = f"change of the systemic opioid dose in {short}, from {window_words(before)} to {window_words(after)}"
+    start = window_words(before) + counted_from(_dose_windows(cohort)[baseline])
+    words = f"change of the systemic opioid dose in {short}, from {start} to {window_words(after)}"
     if at_least is not None:
         is_reduced = responds(-change, status, at_least)
         columns[f"{name}_is_reduced"] = is_reduced
@@ -194,17 +196,27 @@ def _dose_column(cohort: Cohort, name: str) -> str:
     return f"{name}_mme_per_day" if "per" in windows[name].arguments else name
 
 
+def _is_recorded(arguments: Mapping[str, object]) -> bool:
+    """Return whether a window of dose is of charted doses: of `add_opioid_dose` or of `add_measurement`."""
+    return arguments.get("basis") == "recorded" or "measure" in arguments
+
+
 def _windows(cohort: Cohort, baseline: str, later: str) -> tuple[Window, Window]:
     """Return the days of two windows of dose, or raise `InputError` where they cannot be compared."""
-    first, second = (dict(_dose_windows(cohort)[name].arguments) for name in (baseline, later))
+    windows = _dose_windows(cohort)
+    first, second = (dict(windows[name].arguments) for name in (baseline, later))
     before, after = first.pop("days"), second.pop("days")
-    if ("per" in first) != ("per" in second):
+    # Where a window counts from another day than day 0, it ends by the day it is known.
+    ends = windows[baseline].known_at_day if first.pop("anchor", None) else None
+    if second.pop("anchor", None):
+        raise InputError(f"later={later!r} must count from day 0; only the baseline may count from an anchor day.")
+    if _is_recorded(first) != _is_recorded(second):
         raise InputError(f"{baseline!r} and {later!r} are dispensed and recorded doses, which are never mixed.")
-    other = sorted(key for key in first if first[key] != second.get(key))
+    other = sorted(key for key in first | second if first.get(key) != second.get(key))
     if other:
         raise InputError(f"{baseline!r} and {later!r} differ in {' and '.join(other)}; a change needs one definition.")
     if not (isinstance(before, tuple) and isinstance(after, tuple)) or None in (*before, *after):
         raise InputError("A change is between two windows with both ends, for example (-365, -91) and (275, 365).")
-    if after[0] <= before[1]:
+    if after[0] <= (before[1] if ends is None else ends):
         raise InputError(f"later={later!r} {after} must begin after baseline={baseline!r} {before} ends.")
     return before, after

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 import pandas as pd
 
@@ -12,9 +10,9 @@ from ..cohort.linkage import observed_spans, relative_events
 from ..cohort.nouns import add_columns
 from ..errors import InputError, one_of
 from ..exposure.coverage import check_dose
+from ..exposure.definition import DoseDefinition
 from ..exposure.freedom import coverage, free_and_using
 from ..exposure.intervals import common, less, make_spans, merge
-from ..exposure.opioids import DoseDefinition
 from ..sources.events import event
 from .assemble import Numbers, check_until
 from .clocks import DEVICES, Device
@@ -117,7 +115,7 @@ def add_opioid_states(
     np.add.at(observed, days["row"].to_numpy(), (days["end"] - days["start"] + 1).to_numpy(float))
     table = _as_episodes(table, until_days, censored=unobserved == "censored")
     words = f"on each day to day {until_days}: {', '.join((*states, UNOBSERVED))}. {dose.sentence()}"
-    arguments = asdict(dose) | {
+    arguments = dose.arguments | {
         "until_days": until_days, "unobserved": unobserved, "device": device, "within_days": within_days,
         "margin_days": MARGIN_DAYS, "states": (*states, UNOBSERVED),
     }  # fmt: skip

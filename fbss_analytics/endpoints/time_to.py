@@ -18,9 +18,11 @@ from ..cohort import Cohort, Definition, Outcome
 from ..cohort.linkage import observed_spans, relative_events
 from ..cohort.nouns import add_columns
 from ..errors import InputError, nearest, one_of
+from ..exposure.coverage import followed
 from ..formats import count
 from ..sources import schema
 from ..sources.events import event, events
+from .assemble import check_until, rivals_of, rivals_words
 from .clocks import Device, check_clock, device_of, ends_of
 from .reoperation import SCOPES, reoperations
 
@@ -41,6 +43,8 @@ EXPLANT_DEFINITIONS: Mapping[str, tuple[str, str]] = {
     ),
 }
 NON_USE = "non_use"
+OTHER_REASON = "other_reason"
+"""What reasons that have no cause of their own are called together."""
 DEVICE_OUTCOMES = ("explant", "explant_or_non_use")
 REOPERATION = "reoperation"
 
@@ -65,7 +69,7 @@ class _Follow:
     domains: tuple[str, ...]
     competing: tuple[str, ...]
     until_days: int
-    by_reason: bool
+    by_reason: bool | tuple[str, ...]
     unascertained: str
 
 
@@ -81,7 +85,7 @@ def add_time_to(
     component: str | None = None,
     device: str | None = None,
     scope: str | None = None,
-    by_reason: bool = False,
+    by_reason: bool | tuple[str, ...] = False,
     unascertained: str = "event",
     name: str | None = None,
 ) -> Cohort:
@@ -131,8 +135,9 @@ def add_time_to(
         Device outcomes only: the device of the event on day 0 when not given; required where that is no device event.
     scope : {"any_lumbar", "index_level", "adjacent_level", "fusion_only"}
         Reoperation only, and required there.
-    by_reason : bool
-        Explant and reoperation only: status is the recorded reason (``unknown`` where there is none), one cause each.
+    by_reason : bool or tuple of str
+        Explant and reoperation only: status is the recorded reason (``unknown`` where there is none), one cause each;
+        of reasons given by name each is a cause, and all others together are ``other_reason``.
     unascertained : {"event", "censored"}
         Explant only: whether removals with ``<name>_is_ascertained`` False count, or are censored at removal.
     name : str, optional
@@ -169,12 +174,11 @@ def add_time_to(
     known = (*DEVICE_OUTCOMES, REOPERATION, *events())
     if event_name not in known:
         raise InputError(f"{event_name!r} is not a named event.{nearest(event_name, known)}")
-    if until_days < 1:
-        raise InputError(f"until_days={until_days} is no follow-up; expected 1 or more, for example 1825.")
+    check_until(until_days)
     one_of(unascertained, ("event", "censored"), name="unascertained")
     cohort.source.require("observation_periods", what=f"Time to {event_name}")
     name = name or event_name
-    rivals = (competing,) if isinstance(competing, str) else tuple(competing or ())
+    rivals = rivals_of(competing)
     if event_name in rivals:
         raise InputError(f"{event_name!r} cannot compete with itself; leave it out of competing=.")
     given: dict[str, object] = {
@@ -184,6 +188,7 @@ def add_time_to(
     }  # fmt: skip
     is_device = event_name in DEVICE_OUTCOMES
     what, found, domains = _find(cohort, event_name, given)
+    _check_reasons(by_reason, "device_reason" if is_device else "surgery_reason")
     # An operation whose level is not known is never counted as one of a level.
     unascertained = "censored" if event_name == REOPERATION else unascertained
     columns = _time_columns(cohort, name, found, _Follow(domains, rivals, until_days, by_reason, unascertained))
@@ -218,6 +223,11 @@ def _find(cohort: Cohort, event_name: str, given: Mapping[str, object]) -> tuple
         return SCOPES[scope], _reoperation(cohort, scope), event("lumbar_surgery").domains
     _refuse_arguments(event_name, given)
     return event(event_name).words, _first_event(cohort, event_name), event(event_name).domains
+
+
+def _check_reasons(by_reason: bool | tuple[str, ...], vocabulary: str) -> None:
+    for reason in () if isinstance(by_reason, bool) else by_reason:
+        one_of(reason, (*schema.vocabulary(vocabulary), NON_USE), name="by_reason")
 
 
 def _uncertain_words(is_ascertained: npt.NDArray[np.bool_], unascertained: str) -> str:
@@ -332,7 +342,7 @@ def replaced(cohort: Cohort, removals: pd.DataFrame, within_days: int, device: D
 
 
 def _time_columns(cohort: Cohort, name: str, found: _Found, follow: _Follow) -> dict[str, npt.NDArray[Any]]:
-    entry, end = _followed(cohort, follow.domains)
+    entry, end = followed(observed_spans(cohort, follow.domains), len(cohort))
     day, status = np.minimum(end, follow.until_days), np.full(len(cohort), "censored", dtype=object)
     # The first rival named wins a tie among rivals, and the event wins against all: death is last on its day.
     for rival in reversed(follow.competing):
@@ -341,7 +351,7 @@ def _time_columns(cohort: Cohort, name: str, found: _Found, follow: _Follow) -> 
     certain = _is_ascertained(cohort, found, end)
     happens = found.day <= day
     counted = happens & (certain | (follow.unascertained == "event"))
-    status = np.where(counted, found.reason if follow.by_reason else "event", np.where(happens, "censored", status))
+    status = np.where(counted, _labels(found.reason, follow.by_reason), np.where(happens, "censored", status))
     day = np.where(happens, found.day, day)
     unseen = np.isnan(end) | (day < entry) | found.left_out
     return {
@@ -353,20 +363,17 @@ def _time_columns(cohort: Cohort, name: str, found: _Found, follow: _Follow) -> 
     }
 
 
+def _labels(reason: npt.NDArray[Any], by_reason: bool | tuple[str, ...]) -> npt.NDArray[Any] | str:
+    """Return what an event is called in the status."""
+    if isinstance(by_reason, bool):
+        return reason if by_reason else "event"
+    return np.where(np.isin(reason, by_reason), reason, OTHER_REASON)
+
+
 def _text_where(mask: npt.NDArray[np.bool_], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     chosen = np.full(len(mask), None, dtype=object)
     chosen[mask] = values[mask]
     return chosen
-
-
-def _followed(cohort: Cohort, domains: tuple[str, ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return first and last day of the first span of observation that reaches day 0 or later; missing without one."""
-    spans = observed_spans(cohort, domains)
-    spans = spans[spans["end"] >= 0].drop_duplicates("row")
-    entry, end = np.full(len(cohort), np.nan), np.full(len(cohort), np.nan)
-    row = spans["row"].to_numpy()
-    entry[row], end[row] = np.maximum(spans["start"].to_numpy(float), 0), spans["end"].to_numpy(float)
-    return entry, end
 
 
 def _is_ascertained(cohort: Cohort, found: _Found, end: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
@@ -382,7 +389,5 @@ def _causes(status: npt.NDArray[Any], rivals: tuple[str, ...]) -> tuple[str, ...
 
 
 def _words(what: str, clock: str | None, rivals: tuple[str, ...], until_days: int) -> str:
-    against = f"; {' and '.join(event(rival).words for rival in rivals)}" if rivals else ""
-    against += {0: "", 1: " competes"}.get(len(rivals), " compete")
     since = f" on the {clock} clock" if clock else ""
-    return f"time from day 0{since} to {what}, followed to day {until_days}{against}; day 0 counts as 0.5."
+    return f"time from day 0{since} to {what}, followed to day {until_days}{rivals_words(rivals)}; day 0 counts as 0.5."

@@ -5,10 +5,10 @@ from __future__ import annotations
 import textwrap
 from types import ModuleType
 
-from spec import course, describe, dose, explant, parts, reoperation, who
+from spec import charted, course, describe, dose, explant, parts, reoperation, stopping, who
 from spec.notation import ASSUMED, Spec
 
-CHAPTERS: tuple[ModuleType, ...] = (who, describe, dose, course, explant, parts, reoperation)
+CHAPTERS: tuple[ModuleType, ...] = (who, describe, dose, charted, course, stopping, explant, parts, reoperation)
 HEAD = """\
 # Definitions by example
 

@@ -456,6 +456,25 @@ SPECS = (
         """,
     ),
     Spec(
+        "Explant by some reasons",
+        "A reason given by name is a cause; all others, stated or not, are one other. The column of the reason keeps "
+        "them apart.",
+        """
+        device_events
+        patient_id  | date | event   | reason
+        named       | 100  | explant | infection
+        not named   | 100  | explant | inadequate_relief
+        no reason   | 100  | explant |
+        """,
+        call(by_reason="('infection',)"),
+        """
+        patient_id  | explant_status | explant_days | explant_reason
+        named       | infection      | 100          | infection
+        not named   | other_reason   | 100          | inadequate_relief
+        no reason   | other_reason   | 100          | unknown
+        """,
+    ),
+    Spec(
         "Explant or non-use",
         "The end of use without removal counts too, on its own day, taken up again or not. It needs no 90 days to be "
         "certain.",

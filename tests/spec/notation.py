@@ -19,9 +19,16 @@ import fbss_analytics.endpoints.change as change
 import fbss_analytics.endpoints.elimination as elimination
 import fbss_analytics.endpoints.onset as onset
 import fbss_analytics.endpoints.opioid_change as opioid_change
+import fbss_analytics.endpoints.opioid_discontinuation as opioid_discontinuation
+import fbss_analytics.endpoints.opioid_long_term as opioid_long_term
+import fbss_analytics.endpoints.opioid_persistent_use as opioid_persistent_use
+import fbss_analytics.endpoints.opioid_responder as opioid_responder
+import fbss_analytics.endpoints.opioid_taper as opioid_taper
 import fbss_analytics.endpoints.recurrent as recurrent
+import fbss_analytics.exposure.anchor as anchor
 import fbss_analytics.exposure.category as category
 import fbss_analytics.exposure.covariates as covariates
+import fbss_analytics.exposure.definition as definition
 import fbss_analytics.exposure.devices as devices
 import fbss_analytics.exposure.intrathecal as intrathecal
 import fbss_analytics.exposure.opioids as opioids
@@ -63,7 +70,8 @@ VERBS = {
         (covariates, ("add_attribute", "add_condition", "add_measurement", "add_surgery_history")),
         (devices, ("add_device",)),
         (therapies, ("add_therapy",)),
-        (opioids, ("DoseDefinition", "add_opioid_dose")),
+        (definition, ("DoseDefinition",)),
+        (opioids, ("add_opioid_dose",)),
         (endpoints, ("add_time_to",)),
         (prior, ("require_no_prior",)),
         (trajectory, ("add_opioid_trajectory",)),
@@ -72,6 +80,12 @@ VERBS = {
         (change, ("add_change", "add_responder")),
         (opioid_change, ("add_opioid_change", "add_joint_response")),
         (elimination, ("add_opioid_elimination", "add_opioid_relapse")),
+        (opioid_discontinuation, ("add_opioid_discontinuation",)),
+        (opioid_long_term, ("add_long_term_opioid_therapy",)),
+        (opioid_persistent_use, ("add_new_persistent_use",)),
+        (opioid_taper, ("add_abrupt_stop", "add_taper")),
+        (opioid_responder, ("add_opioid_responder",)),
+        (anchor, ("add_anchor_day", "add_anchored_opioid_dose")),
         (recurrent, ("add_recurrent",)),
         (onset, ("add_fbss_onset",)),
     )
