@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 import fbss_analytics as fbss
+from fbss_analytics.models.multiverse import Multiverse
 
 STATES = ["on pump, free", "on pump, using", "pump out", "dead", "unobserved"]
 BANDS = ["0", "1-49", "50-89", "90 or more"]
@@ -129,3 +130,41 @@ def early_and_late() -> fbss.Fit:
         frame, duration="days", status="status", event="reoperation", formula="osteoporosis + diabetes + levels",
         periods=(90, 730),
     )  # fmt: skip
+
+
+@cache
+def specifications(*, of_term: bool) -> Multiverse:
+    """Return six definitions of a response: shares, or odds ratios of which one could not be estimated."""
+    choices = {
+        "rule": ["stopped", "stopped", "fall_50", "fall_50", "fall_20", "fall_20"],
+        "gap_days": ["30", "180", "", "", "", ""],
+        "factors": ["", "", "cdc_2016", "cdc_2022", "cdc_2016", "cdc_2022"],
+    }
+    middle = np.array([0.4, 0.6, 0.9, 1.0, 1.3, np.nan]) if of_term else np.linspace(0.1, 0.6, 6)
+    numbers = {"estimate": middle, "conf_low": 0.8 * middle, "conf_high": 1.25 * middle, "p_value": np.nan}
+    counts = {"n": 200, "events": 80, "n_missing": 10, "is_chosen": [False, False, False, True, False, False]}
+    why = {"why_missing": ["", "", "", "", "", "the model has no finite estimate" if of_term else ""]}
+    frame = pd.DataFrame(choices | numbers | counts | why)
+    measure, term = ("OR", "baseline_mme_per_day") if of_term else ("share", "")
+    return Multiverse(frame, tuple(choices), measure, term, "fabricated", ())
+
+
+@cache
+def daily() -> fbss.DailyDose:
+    """Return fills that overlap, one of them of unknown dose."""
+    fills = pd.DataFrame(
+        {
+            "patient_id": "made up",
+            "date": pd.to_datetime(["2020-01-01", "2020-01-01", "2020-02-10"]),
+            "ingredient": "oxycodone",
+            "form": ["tablet_er", "tablet", "tablet"],
+            "route": "oral",
+            "strength_value": [30.0, 5.0, np.nan],
+            "strength_unit": "mg",
+            "quantity": [60, 14, 30],
+            "quantity_unit": "unit",
+            "days_supply": [30, 7, 10],
+        }
+    )
+    dose = fbss.DoseDefinition(factors="cdc_2022", overlap="concurrent", buprenorphine="exclude")
+    return fbss.daily_dose(fills, dose, index_date="2020-01-01", days=(0, 89))

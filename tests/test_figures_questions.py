@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,10 @@ PLOTS: dict[str, Callable[[], Axes]] = {
     "trajectory": lambda: fbss.plot_trajectory(cases.trajectory(), marks={"implant": 60}),
     "trajectory of one": lambda: fbss.plot_trajectory(cases.trajectory(None)),
     "alluvial": lambda: fbss.plot_alluvial(cases.transitions()),
+    "daily dose": lambda: fbss.plot_daily_dose(cases.daily()),
+    "conversion": lambda: fbss.plot_conversion("methadone", tables=["cdc_2016", "cdc_2022"]),
+    "specifications": lambda: fbss.plot_specification_curve(cases.specifications(of_term=False)),
+    "specifications of a term": lambda: fbss.plot_specification_curve(cases.specifications(of_term=True)),
     "forest by period": lambda: fbss.plot_forest(cases.early_and_late()),
 }
 each_plot = pytest.mark.parametrize("name", PLOTS)
@@ -253,3 +258,57 @@ def test_a_clock_that_starts_after_day_0_says_so() -> None:
     assert "since first elimination of systemic opioids" in fbss.plot_cumulative_incidence(relapse).get_xlabel()
     first = fbss.estimate_cumulative_incidence(cohort, outcome="opioid_elimination")
     assert "since start of a spinal cord stimulation trial" in fbss.plot_cumulative_incidence(first).get_xlabel()
+
+
+def test_specification_curve_marks_what_each_estimate_rests_on() -> None:
+    above = fbss.plot_specification_curve(cases.specifications(of_term=True))
+    figure: Any = above.get_figure(root=True)
+    below = figure.axes[1]
+    assert [label.get_text() for label in below.get_yticklabels()] == [
+        "fall of 20 %", "fall of 50 %", "stopped", "30", "180", "CDC 2016", "CDC 2022"
+    ]  # fmt: skip
+    marks = [(int(x), float(y)) for line in below.lines for x, y in line.get_xydata()]
+    marked = [sorted(x for x, y in marks if y == row) for row in below.get_yticks()]
+    assert marked == [[4], [2, 3], [0, 1], [0], [1], [2, 4], [3]]
+    assert "above 1 in 1 and below in 3" in alt_text(above)
+    assert "1 definition gave no estimate" in alt_text(above)
+
+
+def test_specification_curve_needs_something_to_draw() -> None:
+    nothing = replace(cases.specifications(of_term=False), dimensions=())
+    with pytest.raises(InputError, match="nothing was varied"):
+        fbss.plot_specification_curve(nothing)
+
+
+def test_conversion_jumps_after_the_edge_that_belongs_to_the_band_below() -> None:
+    axes = fbss.plot_conversion("methadone", tables=["cdc_2016"], up_to_mg_per_day=50)
+    points = {
+        tuple(line.get_xydata()[0]): line.get_markerfacecolor() for line in axes.lines if line.get_marker() == "o"
+    }
+    colour = axes.lines[0].get_color()
+    # CDC 2016: 4 MME per mg up to 20 mg, the edge included, 8 up to 40, 10 up to 60.
+    assert points == {(20, 80): colour, (20, 160): "#FFFFFF", (40, 320): colour, (40, 400): "#FFFFFF"}
+    assert axes.lines[0].get_xydata().tolist() == [[0, 0], [20, 80]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"ingredient": "methadon", "tables": ["cdc_2022"]}, "'methadone'"),
+        ({"ingredient": "methadone", "tables": ["cdc_2021"]}, "'cdc_2022'"),
+        ({"ingredient": "methadone", "tables": []}, "1 to 6"),
+    ],
+)
+def test_conversion_needs_a_factor_by_mouth(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        fbss.plot_conversion(**arguments)
+
+
+def test_daily_dose_draws_the_steps_and_the_four_lines() -> None:
+    axes = fbss.plot_daily_dose(cases.daily())
+    areas = [collection.get_paths()[0].get_extents().bounds for collection in axes.collections]
+    assert [(x, width, height) for x, _, width, height in areas] == [(0, 7, 105), (7, 23, 90), (40, 10, 0)]
+    lines = sorted(
+        line.get_ydata()[0] for line in axes.lines if len(line.get_xdata()) == 2 and line.get_xdata()[0] == 0
+    )
+    assert lines == pytest.approx([2805 / 90, 2805 / 47, 2805 / 40, 105])

@@ -25,8 +25,9 @@ from fbss_analytics.endpoints.states import add_opioid_states
 from fbss_analytics.errors import DataError, InputError
 from fbss_analytics.exposure.category import add_dose_category
 from fbss_analytics.exposure.covariates import add_measurement
+from fbss_analytics.exposure.definition import DoseDefinition
 from fbss_analytics.exposure.intrathecal import add_intrathecal_dose
-from fbss_analytics.exposure.opioids import DoseDefinition, add_opioid_dose
+from fbss_analytics.exposure.opioids import add_opioid_dose
 from fbss_analytics.exposure.trajectory import add_opioid_trajectory
 from fbss_analytics.sources.source import Source
 

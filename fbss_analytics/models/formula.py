@@ -30,6 +30,7 @@ FUNCTIONS = ("C", "rcs", "log", "log2", "log10", "exp", "I", "poly", "bs", "cent
 """What a formula may call, for messages; formulaic knows a few more."""
 
 _WRAPPED = re.compile(r"^(?:C|rcs|poly|bs|cr)\(\s*(`[^`]+`|[A-Za-z_]\w*)\s*(?:,.*)?\)$", re.DOTALL)
+_AS_IT_IS = re.compile(r"^I\((.*)\)$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -290,8 +291,8 @@ def _check_rank(matrix: Floats, names: Sequence[str]) -> None:
 
 
 def _label(expression: str) -> str:
-    """Return the column a reader knows for a factor: the variable inside C() or rcs(), else the expression."""
-    wrapped = _WRAPPED.match(expression)
+    """Return what a reader knows for a factor: the variable inside C() or rcs(), what I() holds, or the expression."""
+    wrapped = _WRAPPED.match(expression) or _AS_IT_IS.match(expression)
     return (wrapped.group(1) if wrapped else expression).strip("`")
 
 

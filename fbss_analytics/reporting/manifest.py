@@ -10,7 +10,9 @@ from .. import __version__
 from ..formats import count
 from ..sources.source import Source
 
-LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy", "statsmodels", "lifelines", "formulaic", "matplotlib", "seaborn")
+LIBRARIES = (
+    "numpy", "pandas", "pyarrow", "numba", "scipy", "statsmodels", "lifelines", "formulaic", "matplotlib", "seaborn"
+)  # fmt: skip
 
 
 def versions() -> str:

@@ -21,6 +21,9 @@ CAPITALS = {
     "tca": "TCA",
     "phq9": "PHQ-9",
     "eq5d": "EQ-5D",
+    "cdc": "CDC",
+    "nih": "NIH",
+    "heal": "HEAL",
 }
 UNITS = ("days", "months", "years", "mm", "mg", "percent")
 """Last words of a name that are a unit: ``age_years`` gives ``age, years``."""

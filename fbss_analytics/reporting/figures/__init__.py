@@ -1,7 +1,9 @@
 """Figures, one family a module. Each plot returns the matplotlib axes it drew on and estimates nothing."""
 
 from .alluvial import plot_alluvial
+from .conversion import plot_conversion
 from .curves import plot_cumulative_incidence, plot_log_log, plot_survival
+from .daily import plot_daily_dose
 from .design import plot_design
 from .dose import plot_dose_distribution
 from .effect import plot_effect_curve
@@ -9,12 +11,15 @@ from .flow import plot_flow
 from .forest import plot_comparison, plot_forest
 from .occupancy import plot_state_occupancy
 from .recurrent import plot_mean_cumulative_count
+from .specification import plot_specification_curve
 from .trajectory import plot_trajectory
 
 __all__ = [
     "plot_alluvial",
     "plot_comparison",
+    "plot_conversion",
     "plot_cumulative_incidence",
+    "plot_daily_dose",
     "plot_design",
     "plot_dose_distribution",
     "plot_effect_curve",
@@ -22,6 +27,7 @@ __all__ = [
     "plot_forest",
     "plot_log_log",
     "plot_mean_cumulative_count",
+    "plot_specification_curve",
     "plot_state_occupancy",
     "plot_survival",
     "plot_trajectory",
