@@ -48,7 +48,12 @@ def to_timestamps(days: npt.NDArray[Any]) -> pd.Series:
 
 
 def from_timestamps(column: pd.Series) -> Days:
-    """Return a pandas datetime column as int32 days since 1970-01-01, `NO_DAY` where it is NaT."""
+    """Return a pandas datetime column as int32 days since 1970-01-01, `NO_DAY` where it is NaT.
+
+    A time counts for its day, and one with a time zone for the day it was there.
+    """
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        column = column.dt.tz_localize(None)
     values = column.to_numpy().astype("datetime64[D]")
     missing = np.isnat(values)
     numbers = np.where(missing, 0, values.astype(np.int64)).astype(np.int32)
@@ -77,6 +82,17 @@ def check_window(days: Window, *, name: str = "days") -> Window:
     if last < first:
         raise InputError(f"{name}=({first}, {last}) ends before it starts; did you mean ({last}, {first})?")
     return first, last
+
+
+def whole_days(days: float, *, name: str, least: int = 1, example: int = 30) -> int:
+    """Return a whole number of days, at most `FAR`, or raise `InputError` where it is none or below ``least``."""
+    try:
+        number = operator.index(int(days) if isinstance(days, float) and days.is_integer() else days)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if number < least or isinstance(days, bool):
+        raise InputError(f"{name}={days!r}: expected a whole number of days, {least} or more, for example {example}.")
+    return min(number, FAR)
 
 
 def open_window(days: OpenWindow, *, name: str = "days") -> Window:

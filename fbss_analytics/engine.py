@@ -7,6 +7,7 @@ let go of the interpreter lock, so that threads are enough.
 
 from __future__ import annotations
 
+import operator
 import os
 import sys
 import time
@@ -37,6 +38,19 @@ def default_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def check_threads(threads: int | None) -> int:
+    """Return a number of threads, that of the processors for None, or raise `InputError`."""
+    if threads is None:
+        return default_threads()
+    try:
+        number = operator.index(threads)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise InputError(f"threads={threads!r}: expected a whole number, 1 or more.")
+    return number
+
+
 def in_order(
     work: Callable[[pa.Table], R], runs: Sequence[Run], *, threads: int | None = None, what: str = ""
 ) -> Iterator[R]:
@@ -46,9 +60,7 @@ def in_order(
     its error is raised when its turn comes and the runs after it are not begun. ``what`` names long work in the bar of
     progress, which is drawn on stderr where that is a terminal.
     """
-    threads = default_threads() if threads is None else threads
-    if threads < 1:
-        raise InputError(f"threads={threads}: expected 1 or more.")
+    threads = check_threads(threads)
     results = (work(run()) for run in runs) if threads == 1 else _in_threads(work, runs, threads)
     return _with_progress(results, len(runs), what)
 

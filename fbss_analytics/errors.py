@@ -6,7 +6,10 @@ Messages name columns, rules and counts. They never hold a patient's id or value
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
+
+import numpy as np
 
 
 class InputError(ValueError):
@@ -29,6 +32,12 @@ def nearest(word: object, known: Iterable[str]) -> str:
         return f" Did you mean {close[0]!r}?"
     shown = ", ".join(names[:12])
     return f" Known: {shown}{', ...' if len(names) > 12 else '.'}"
+
+
+def is_positive(value: object) -> bool:
+    """Return whether a value is a finite number above 0."""
+    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return is_number and 0 < float(value) < math.inf  # type: ignore[arg-type]
 
 
 def one_of(value: str, allowed: Iterable[str], *, name: str) -> str:

@@ -132,7 +132,7 @@ NAMED = {"definition": None, "within_days": None, "clock": None}
     ("event", "changed", "words"),
     [
         ("explnat", {}, ("'explnat' is not a named event", "Did you mean 'explant'?")),
-        ("explant", {"until_days": 0}, ("until_days=0", "expected 1 or more", "1825")),
+        ("explant", {"until_days": 0}, ("until_days=0", "expected a whole number of days, 1 or more", "1825")),
         ("explant", {"unascertained": "drop"}, ("unascertained='drop'", "censored, event")),
         ("explant", {"definition": "left out"}, ("needs definition=", "any_removal", "without_replacement")),
         ("explant", {"definition": "without_replacment"}, ("Did you mean 'without_replacement'?",)),

@@ -145,7 +145,7 @@ def test_an_error_is_raised_in_its_turn_and_ends_the_work(threads: int) -> None:
 
 def test_threads_are_one_or_more() -> None:
     assert default_threads() >= 1
-    with pytest.raises(InputError, match="threads=0: expected 1 or more"):
+    with pytest.raises(InputError, match="threads=0: expected a whole number, 1 or more"):
         in_order(len, [], threads=0)
 
 

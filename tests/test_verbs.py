@@ -283,7 +283,7 @@ def test_a_higher_score_may_be_better() -> None:
 def test_elimination_and_relapse_refuse(refused: Refused) -> None:
     cohort = cohort_of(FILLS)
     made = partial(add_opioid_elimination, until_days=365, competing=None, baseline_days=None)
-    refused(InputError, partial(made, cohort, DOSE, at_days=(0,)), "at_days=(0,)")
+    refused(InputError, partial(made, cohort, DOSE, at_days=(0,)), "at_days=0")
     refused(InputError, partial(made, cohort, DOSE, free_days=0), "free_days=0")
     refused(InputError, partial(made, cohort, "cdc"), "is a DoseDefinition")
     refused(InputError, partial(made, cohort, DOSE, until_days=0), "until_days=0")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..cohort import Cohort, Definition, Outcome
 from ..cohort.linkage import relative_events
 from ..cohort.nouns import add_columns
-from ..errors import InputError
+from ..dates import whole_days
 from ..sources.events import event
 
 Numbers = npt.NDArray[np.float64]
@@ -33,8 +33,7 @@ def rivals_words(rivals: tuple[str, ...]) -> str:
 
 def check_until(until_days: int) -> None:
     """Raise `InputError` where the last day of follow-up leaves no follow-up."""
-    if until_days < 1:
-        raise InputError(f"until_days={until_days} is no follow-up; expected 1 or more, for example 1825.")
+    whole_days(until_days, name="until_days", example=1825)
 
 
 def first_days(cohort: Cohort, name: str, *, after: Numbers | None = None) -> Numbers:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..cohort import Cohort, Definition
 from ..cohort.nouns import add_columns
 from ..dates import Window, check_window, window_words
-from ..errors import InputError, nearest, one_of
+from ..errors import InputError, is_positive, nearest, one_of
 from ..exposure.covariates import add_measurement
 from ..sources import schema
 from .assemble import Numbers, first_days
@@ -202,15 +202,15 @@ def named(responds: npt.NDArray[Any], status: npt.NDArray[Any], word: str) -> np
 
 def check_threshold(unit: str, floor: float | None, at_least: float | None) -> None:
     """Raise `InputError` for a percent without a floor, a floor without percent, or no improvement."""
-    if unit == "percent" and (floor is None or floor <= 0):
+    if unit == "percent" and not is_positive(floor):
         raise InputError(
             "A percent change needs floor=, the least baseline value it is taken of, above 0: a percentage of 0 is "
             "undefined, and one of nearly 0 is noise. Type for example floor=5."
         )
     if unit != "percent" and floor is not None:
         raise InputError('floor= belongs to unit="percent"; leave it out.')
-    if at_least is not None and at_least <= 0:
-        raise InputError(f"at_least={at_least:g} is no improvement; expected more than 0, for example 50.")
+    if at_least is not None and not is_positive(at_least):
+        raise InputError(f"at_least={at_least!r} is no improvement; expected more than 0, for example 50.")
 
 
 def change_named(cohort: Cohort, name: str) -> Definition:

@@ -10,8 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..cohort import Cohort, Definition
-from ..dates import Window, check_window, window_words
-from ..errors import InputError
+from ..dates import Window, check_window, whole_days, window_words
 from ..exposure.coverage import check_dose
 from ..exposure.definition import DoseDefinition
 from ..exposure.freedom import Coverage, coverage, free_and_using, free_runs, was_covered
@@ -102,8 +101,8 @@ def add_opioid_elimination(
     """
     check_dose(dose)
     check_until(until_days)
-    if free_days < 1 or any(day < 1 for day in at_days):
-        raise InputError(f"free_days={free_days} and at_days={tuple(at_days)}: expected 1 or more of each.")
+    free_days = whole_days(free_days, name="free_days", example=90)
+    at_days = tuple(whole_days(day, name="at_days", example=365) for day in at_days)
     window = None if baseline_days is None else check_window(baseline_days, name="baseline_days")
     rivals = rivals_of(competing)
     found = coverage(cohort, dose, what="Opioid elimination")
@@ -211,8 +210,7 @@ def add_opioid_relapse(
     """
     check_dose(dose)
     check_until(until_days)
-    if least_days < 1:
-        raise InputError(f"least_days={least_days}: expected 1 (the first covered day) or more, for example 30.")
+    least_days = whole_days(least_days, name="least_days")
     first = cohort.outcome(elimination)
     made = made_with(cohort, elimination, dose)
     rivals = rivals_of(competing)

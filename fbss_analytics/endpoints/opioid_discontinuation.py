@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..cohort import Cohort, Definition
-from ..dates import Window, check_window, window_words
-from ..errors import InputError
+from ..dates import Window, check_window, whole_days, window_words
 from ..exposure.coverage import check_dose
 from ..exposure.definition import DoseDefinition
 from ..exposure.freedom import coverage, was_covered
@@ -97,8 +96,7 @@ def add_opioid_discontinuation(
     """
     check_dose(dose)
     check_until(until_days)
-    if gap_days < 1:
-        raise InputError(f"gap_days={gap_days} is no gap; expected 1 or more, for example 60.")
+    gap_days = whole_days(gap_days, name="gap_days", example=60)
     window = None if baseline_days is None else check_window(baseline_days, name="baseline_days")
     rivals = rivals_of(competing)
     found = coverage(cohort, dose, what="Opioid discontinuation")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..cohort import Cohort, Definition
 from ..cohort.nouns import add_columns
-from ..dates import Window, check_window, window_words
+from ..dates import Window, check_window, whole_days, window_words
 from ..errors import InputError, one_of
 from ..exposure.coverage import check_dose
 from ..exposure.definition import DoseDefinition
@@ -168,8 +168,8 @@ def _check_arguments(definition: str, window: Window, gap_days: int | None) -> N
             "von_korff2008 needs gap_days=, the least uncovered days in a row that end an episode, for example 90."
             if gap_days is None else f"gap_days= belongs to von_korff2008, not to {definition}; leave it out."
         )  # fmt: skip
-    if gap_days is not None and gap_days < 1:
-        raise InputError(f"gap_days={gap_days} is no gap; expected 1 or more, for example 90.")
+    if gap_days is not None:
+        whole_days(gap_days, name="gap_days", example=90)
     length = window[1] - window[0] + 1
     exact, least = LENGTHS.get(definition, (length,)), LEAST_LENGTH.get(definition, 0)
     if length not in exact:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..cohort import Cohort, Definition
 from ..cohort.nouns import add_columns
 from ..dates import Window, check_window, window_words
-from ..errors import InputError, one_of
+from ..errors import InputError, is_positive, one_of
 from ..exposure.coverage import check_dose
 from ..exposure.definition import DoseDefinition
 from ..exposure.freedom import Coverage, coverage
@@ -106,8 +106,8 @@ def add_opioid_responder(
     check_dose(dose)
     rule = PUBLISHED[one_of(definition, PUBLISHED, name="definition")]
     before, after, stop = _windows(definition, rule, baseline_days, days, stop_days)
-    if floor <= 0:
-        raise InputError(f"floor={floor:g}: expected a least baseline dose above 0, for example floor=5.")
+    if not is_positive(floor):
+        raise InputError(f"floor={floor!r}: expected a least baseline dose above 0, for example floor=5.")
     found = coverage(cohort, dose, what="Opioid response")
     earlier, later = dose_of(cohort, dose, before), dose_of(cohort, dose, after)
     baseline = earlier["mme_per_day"]

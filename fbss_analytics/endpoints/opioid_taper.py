@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..cohort import Cohort, Definition
 from ..cohort.nouns import add_columns
 from ..dates import Window, check_window, window_words
-from ..errors import InputError
+from ..errors import InputError, is_positive
 from ..exposure.anchor import seen_from
 from ..exposure.coverage import check_dose
 from ..exposure.definition import DoseDefinition
@@ -251,10 +251,12 @@ def _band(rate: Numbers, tapered: Mask) -> npt.NDArray[np.object_]:
 
 
 def _check(before: Window, floor: float, from_day: int, at_least: float) -> None:
-    if floor <= 0 or at_least <= 0:
+    if not (is_positive(floor) and is_positive(at_least)):
         raise InputError(
-            f"floor={floor:g} and at_least={at_least:g}: expected above 0; a percentage of no dose is undefined. Type "
+            f"floor={floor!r} and at_least={at_least!r}: expected above 0; a percentage of no dose is undefined. Type "
             "for example floor=50."
         )
+    if not isinstance(from_day, int | np.integer):
+        raise InputError(f"from_day={from_day!r} is no day; expected a whole number, for example 1.")
     if before[1] >= from_day:
         raise InputError(f"baseline_days={before} must end before from_day={from_day}.")

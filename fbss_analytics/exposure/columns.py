@@ -1,4 +1,4 @@
-"""Columns of text in pandas as categories, without looking at each value: most of them share a few objects."""
+"""Columns of a frame as they are given: their names, and text as categories without looking at each value."""
 
 from __future__ import annotations
 
@@ -8,6 +8,25 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+
+from ..errors import DataError, InputError
+
+
+def column_names(frame: object, what: str) -> list[str]:
+    """Return the names of a frame's columns; raise `InputError` where it is no frame, `DataError` for a name twice."""
+    if not isinstance(frame, pd.DataFrame | pa.Table):
+        raise InputError(f"{what} is no table; expected a pandas DataFrame or a pyarrow Table.")
+    names = [str(name) for name in (frame.columns if isinstance(frame, pd.DataFrame) else frame.column_names)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{what} has several columns of the name {' and '.join(twice)}; rename or drop all but one.")
+    return names
+
+
+def not_text(column: object) -> DataError:
+    """Return the error for a column of words whose values are lists or the like."""
+    return DataError(f"The values of {column} are lists or other containers; expected one word in each row.")
 
 
 def with_categories(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
@@ -26,7 +45,10 @@ def as_category(column: pd.Series) -> pd.Series:
     """
     values = np.ascontiguousarray(column.to_numpy(dtype=object))
     which, first = _by_address(values)
-    code, categories = pd.factorize(values[first])
+    try:
+        code, categories = pd.factorize(values[first])
+    except TypeError:
+        raise not_text(column.name) from None
     coded = pd.Categorical.from_codes(code[which], categories=pd.Index(categories))  # type: ignore[arg-type]
     return pd.Series(coded, index=column.index)
 

@@ -6,6 +6,7 @@ they share with them (`sources.rules`). A row that is kept under a rule counts a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +16,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..dates import NO_DAY, from_timestamps
-from ..errors import DataError, nearest
+from ..errors import DataError, InputError, nearest
 from ..sources import schema
+from .columns import column_names
 from .supply import COLUMNS, WORDS, to_numbers, word_codes
 
 Mask = npt.NDArray[np.bool_]
 REQUIRED = ("patient_id", "date", *COLUMNS)
 MOST_DAYS = 365
 MOST_UNITS_PER_DAY = 1e6
-"""Strength x quantity a day beyond it (a kilogram in mg) is a slip of the pen, and too large for exact sums."""
+"""Assumed: strength x quantity a day beyond it (a kilogram in mg) is a slip, and too large for exact sums."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,12 @@ class Fills:
 
 def read_fills(dispensings: pd.DataFrame) -> Fills:
     """Return a frame with the schema's columns as arrays, or raise `DataError` naming the columns it lacks."""
-    missing = [name for name in REQUIRED if name not in dispensings]
+    names = column_names(dispensings, "dispensings")
+    if not isinstance(dispensings, pd.DataFrame):
+        raise InputError("dispensings is a pyarrow Table; type dispensings.to_pandas().")
+    missing = [name for name in REQUIRED if name not in names]
     if missing:
-        given = [str(column) for column in dispensings.columns if column not in REQUIRED]
+        given = [name for name in names if name not in REQUIRED]
         advice = nearest(missing[0], given) if given else ""
         raise DataError(
             f"The dispensings have no column {' and no '.join(missing)}; expected {', '.join(REQUIRED)}. A column "
@@ -153,13 +158,34 @@ def reversals(fills: Fills) -> tuple[Mask, Mask]:
     return back, taken
 
 
+def day_numbers(dates: pd.Series) -> npt.NDArray[np.int64]:
+    """Return dates of any kind as days since 1970-01-01, `NO_DAY` where there is none.
+
+    Numbers are no dates: a bare 2015 would be read as a year, and what counts days says not from when.
+    """
+    if dates.dtype.kind in "iufb":
+        return np.full(len(dates), NO_DAY, dtype=np.int64)
+    return from_timestamps(dates if dates.dtype.kind == "M" else _read_dates(dates)).astype(np.int64)
+
+
 def _days(dates: pd.Series) -> npt.NDArray[np.int64]:
     """Return dates as days since 1970-01-01, `NO_DAY` where there is none or it lies out of range."""
-    stamps = dates if dates.dtype.kind == "M" else pd.to_datetime(dates, errors="coerce", format="ISO8601")
-    days = from_timestamps(stamps).astype(np.int64)
+    days = day_numbers(dates)
     first, last = (np.datetime64(f"{year}", "D").astype(np.int64) for year in (schema.FIRST_YEAR, schema.LAST_YEAR + 1))
     days[(days < first) | (days >= last)] = NO_DAY
     return days
+
+
+def _read_dates(dates: pd.Series) -> pd.Series:
+    """Return dates from text or objects; a time with a time zone is of the day it was there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        try:
+            return pd.to_datetime(dates, errors="coerce", format="ISO8601")
+        except (FutureWarning, ValueError):
+            # Zones that differ within a column, as summer and winter time do, are cut off.
+            text = dates.astype("string").str.replace(r"(:\d\d(?:\.\d+)?)(?:Z|[+-]\d\d:?\d\d)$", r"\1", regex=True)
+            return pd.to_datetime(text, errors="coerce", format="ISO8601")
 
 
 def _readable(column: pd.Series) -> npt.NDArray[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,12 +13,12 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from ..dates import Window, check_window
+from ..dates import FAR, Window, check_window
 from ..engine import in_order
 from ..errors import InputError, StudyWarning
 from ..formats import plural
 from ..sources.source import Source
-from .columns import with_categories
+from .columns import column_names, with_categories
 from .definition import DoseDefinition
 from .people import Dispensings, Frame, People, find, people_of, string_column, to_array, view_of
 from .plausibility import checked_dispensings
@@ -29,6 +29,17 @@ from .sweep import COUNTED, Totals
 Integers = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
 Days: TypeAlias = Window | Mapping[str, Window]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Dispensings that count, those of them of patients not asked for, and repeats that were dropped before."""
+
+    usable: int = 0
+    ignored: int = 0
+    repeats: int = 0
+
+
 DOSES = (
     "total_mme", "mme_per_day_supplied", "mme_per_day_covered", "mme_per_day_in_window", "max_daily_mme",
     "max_daily_mme_heal",
@@ -62,7 +73,8 @@ def opioid_exposure(
     dispensings : DataFrame, Table, Source, or path of a cohort folder
         The columns of the schema's table ``dispensings``, in any order of rows. In a frame, rows that cannot be used
         are set aside, counted, and said in a `StudyWarning`; a source and a cohort folder were checked when made.
-        Dispensings of patients who are not in ``index_dates`` are ignored; ``attrs["n_ignored"]`` counts them.
+        Dispensings of patients who are not in ``index_dates`` are ignored; ``attrs["n_ignored"]`` counts them, and
+        ``attrs["n_repeats"]`` the rows that ``repeats="drop"`` left out.
     index_dates : DataFrame or Table
         ``patient_id`` and ``index_date``. A patient may have several rows.
     definition : DoseDefinition
@@ -124,29 +136,36 @@ def opioid_exposure(
     given = index_dates["patient_id"]
     ids = given.to_numpy() if isinstance(given, pd.Series) else given.to_pandas().to_numpy()
     if isinstance(dispensings, pd.DataFrame | pa.Table):
-        sums, n_usable, n_ignored = _of_frame(dispensings, people, definition, windows)
+        sums, counts = _of_frame(dispensings, people, definition, windows)
     else:
-        sums, n_usable, n_ignored = _of_runs(dispensings, people, definition, windows, threads)
-    if n_usable == n_ignored > 0 and len(ids):
+        sums, counts = _of_runs(dispensings, people, definition, windows, threads)
+    if counts.usable == counts.ignored > 0 and len(ids):
         warnings.warn(
-            f"None of {plural(n_usable, 'dispensing')} is of a patient in index_dates; compare how patient_id is "
+            f"None of {plural(counts.usable, 'dispensing')} is of a patient in index_dates; compare how patient_id is "
             "written in both.",
             StudyWarning,
             stacklevel=2,
         )
     frame = exposure_frame(ids, names, sums)
-    frame.attrs = {"definition": definition.sentence(), "n_ignored": n_ignored}
+    frame.attrs = {"definition": definition.sentence(), "n_ignored": counts.ignored, "n_repeats": counts.repeats}
     return frame
 
 
 def windows_of(days: Days) -> tuple[tuple[str, ...] | None, Integers]:
     """Return the names of windows, None where there is one without a name, and their first and last days."""
     if not isinstance(days, Mapping):
-        return None, np.array([check_window(days)], dtype=np.int64)
+        return None, np.array([_within_reach(days, "days")], dtype=np.int64)
     if not days:
         raise InputError('days={} names no window; type days={"baseline": (-90, -1)}.')
-    checked = [check_window(window, name=f"days[{name!r}]") for name, window in days.items()]
+    checked = [_within_reach(window, f"days[{name!r}]") for name, window in days.items()]
     return tuple(days), np.array(checked, dtype=np.int64)
+
+
+def _within_reach(window: Window, name: str) -> Window:
+    first, last = check_window(window, name=name)
+    if first < -FAR or last > FAR:
+        raise InputError(f"{name} reaches further than any history; expected days from {-FAR:,} to {FAR:,}.")
+    return first, last
 
 
 def check_definition(definition: object) -> None:
@@ -204,17 +223,18 @@ def parts_of(
 
 def _of_runs(
     dispensings: Source | str | Path, people: People, definition: DoseDefinition, windows: Integers, threads: int | None
-) -> tuple[dict[str, Numbers], int, int]:
+) -> tuple[dict[str, Numbers], Counts]:
     sums = {name: np.empty((len(people.rows), len(windows))) for name in COUNTED}
     seen = np.zeros(len(people.ids), dtype=bool)
-    n_dispensings, n_ignored = 0, 0
+    counts = Counts()
     for part in parts_of(dispensings, people, definition, windows, threads):
         _place(sums, part.totals, part.rows)
         seen[part.persons] = True
-        n_dispensings += part.n_dispensings
-        n_ignored += part.n_ignored
+        counts = Counts(
+            counts.usable + part.n_dispensings, counts.ignored + part.n_ignored, counts.repeats + part.n_repeats
+        )
     _place(sums, *without_supplies(people, seen, windows))
-    return sums, n_dispensings, n_ignored
+    return sums, counts
 
 
 def _place(sums: dict[str, Numbers], totals: Totals, rows: Integers) -> None:
@@ -224,8 +244,8 @@ def _place(sums: dict[str, Numbers], totals: Totals, rows: Integers) -> None:
 
 def _of_frame(
     dispensings: Frame, people: People, definition: DoseDefinition, windows: Integers
-) -> tuple[dict[str, Numbers], int, int]:
-    frame = usable_frame(dispensings, definition)
+) -> tuple[dict[str, Numbers], Counts]:
+    frame, n_repeats = usable_frame(dispensings, definition)
     person = _persons(frame["patient_id"], people)
     n_ignored = int((person < 0).sum())
     everyone = np.arange(len(people.ids))
@@ -238,16 +258,23 @@ def _of_frame(
     supplies = to_supplies(columns, replace(definition, repeats="keep"))
     sums = {name: np.empty((len(people.rows), len(windows))) for name in COUNTED}
     _place(sums, add_up(supplies, everyone, people, definition, view), rows)
-    return sums, len(frame), n_ignored
+    return sums, Counts(len(frame), n_ignored, n_repeats)
 
 
-def usable_frame(dispensings: Frame, definition: DoseDefinition) -> pd.DataFrame:
-    """Return the dispensings of a frame that can be used and count; those set aside are said in a `StudyWarning`."""
+def usable_frame(dispensings: Frame, definition: DoseDefinition) -> tuple[pd.DataFrame, int]:
+    """Return the dispensings of a frame that count, and how many repeats were dropped.
+
+    Those that cannot be used are set aside, which a `StudyWarning` says.
+    """
+    column_names(dispensings, "dispensings")
     given = dispensings if isinstance(dispensings, pd.DataFrame) else dispensings.to_pandas(strings_to_categorical=True)
     frame, account = checked_dispensings(with_categories(given, ("patient_id", *WORDS)))
     if account.n_usable < account.n_given:
         warnings.warn(account.sentence(), StudyWarning, stacklevel=4)
-    return frame[~is_repeat(frame)] if definition.repeats == "drop" else frame
+    if definition.repeats == "keep":
+        return frame, 0
+    repeated = is_repeat(frame)
+    return frame[~repeated], int(repeated.sum())
 
 
 def _persons(patient_id: pd.Series, people: People) -> Integers:

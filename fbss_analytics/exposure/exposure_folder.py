@@ -20,7 +20,7 @@ from ..sources.files import file_hash, write_json
 from .definition import DoseDefinition
 from .exposure import Days, check_definition, exposure_frame, windows_of
 from .people import Frame, People, find, people_of, string_column
-from .runs import FILE, UNSORTED, part_of, runs_of, without_supplies
+from .runs import FILE, UNSORTED, checked_path, part_of, runs_of, without_supplies
 from .sweep import COUNTED, Totals
 
 Integers = npt.NDArray[np.int64]
@@ -92,7 +92,7 @@ def write_opioid_exposure(
     """
     names, windows = windows_of(days)
     check_definition(definition)
-    source, target = Path(dispensings), Path(folder)
+    source, target = checked_path(dispensings, "dispensings"), checked_path(folder, "folder")
     runs = runs_of(source, definition)
     people = people_of(index_dates, definition, observation, stays)
     about = {"inputs": _key(source, people, definition, names, windows), "runs": len(runs)}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError, StudyWarning, nearest
+from ..errors import InputError, StudyWarning, is_positive, nearest
 from ..formats import decimal, html_table, plural
 from .factors import conversion_factors
 
@@ -129,34 +129,40 @@ def heal_medications() -> Mapping[str, float]:
 
 def _checked_prescriptions(prescriptions: Sequence[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
     """Return the four fields as a new frame, or raise `InputError`."""
-    records: list[Mapping[Any, Any]] = (
-        list(prescriptions.to_dict("records")) if isinstance(prescriptions, pd.DataFrame) else list(prescriptions)
-    )
+    records = _records(prescriptions)
     if not records:
         raise InputError("There are no prescriptions; expected at least one with " + ", ".join(FIELDS) + ".")
     for place, record in enumerate(records, start=1):
         missing = [name for name in FIELDS if name not in record]
         if missing:
             raise InputError(f"Prescription {place} has no {' and no '.join(missing)}; expected {', '.join(FIELDS)}.")
-        if record["medication_name"] not in heal_medications():
+        if str(record["medication_name"]) not in heal_medications():
             advice = nearest(record["medication_name"], heal_medications())
             raise InputError(f"Prescription {place}: the NIH HEAL calculator has no medication of that name.{advice}")
         for name in AMOUNTS:
-            if not _is_positive(record[name]):
+            if not is_positive(record[name]):
                 raise InputError(f"Prescription {place}: {name} is not a number above 0.")
     table = pd.DataFrame(records, columns=list(FIELDS))
     return table.astype(dict.fromkeys(AMOUNTS, float))
 
 
-def _is_positive(value: object) -> bool:
-    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    return is_number and 0 < float(value) < math.inf  # type: ignore[arg-type]
+def _records(prescriptions: object) -> list[Mapping[Any, Any]]:
+    """Return prescriptions as mappings, or raise `InputError` where they are something else."""
+    if isinstance(prescriptions, pd.DataFrame):
+        return list(prescriptions.to_dict("records"))
+    given: list[Any] = list(prescriptions) if isinstance(prescriptions, Sequence) else [prescriptions]
+    if not all(isinstance(each, Mapping) for each in given) or isinstance(prescriptions, Mapping):
+        raise InputError(
+            "prescriptions is neither a DataFrame nor a list of mappings; type [{'medication_name': ..., 'dose': ..., "
+            "'doses_per_24_hours': ..., 'days_of_medication': ...}]."
+        )
+    return given
 
 
 def _pair(days: float | Sequence[float], name: str) -> tuple[float, float]:
     """Return days with and without buprenorphine; one number stands for both."""
     given = np.atleast_1d(np.asarray(days, dtype=object)).tolist()
-    if len(given) not in (1, 2) or not all(_is_positive(each) for each in given):
+    if len(given) not in (1, 2) or not all(is_positive(each) for each in given):
         raise InputError(
             f"{name}={days!r}: expected one number above 0, or two (with and without buprenorphine), for example 30."
         )

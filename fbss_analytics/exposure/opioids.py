@@ -14,7 +14,7 @@ from ..cohort.linkage import observed_spans, pair_rows
 from ..cohort.nouns import add_columns
 from ..dates import Window, check_window, window_words
 from ..errors import InputError, one_of
-from ..formats import count, percent
+from ..formats import count, percent, plural
 from .definition import DoseDefinition
 from .factors import conversion_factors
 from .intervals import holds_day, less, to_lists, within
@@ -124,6 +124,8 @@ def add_opioid_dose(
     arguments = dose.arguments | {"days": window, "per": per} | ({"mask_days": mask} if mask else {})
     words = _words(dose, window, per, totals)
     words += f" Left out: {window_words(mask)} after any operation." if mask else ""
+    repeats = prepared(cohort.source, dose).fills.n_repeats
+    words += f" {plural(repeats, 'repeated row')} of the source left out." if repeats else ""
     return add_columns(cohort, columns, Definition(name, words, tuple(columns), arguments, citation, window[1]))
 
 

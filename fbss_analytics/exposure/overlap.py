@@ -28,8 +28,13 @@ import numpy.typing as npt
 from .compiled import compiled
 from .definition import DoseDefinition
 from .supply import Supplies
+from .sweep import order_within
 
 Integers = npt.NDArray[np.int64]
+AXIS = 2**33
+"""Further apart than any two days, so that the days of one group never reach the next."""
+NO_CAP = 2**62
+"""Days to carry that no chain of fills reaches."""
 
 
 def resolve(supplies: Supplies, definition: DoseDefinition) -> Supplies:
@@ -43,12 +48,20 @@ def resolve(supplies: Supplies, definition: DoseDefinition) -> Supplies:
     if definition.overlap == "concurrent":
         return supplies
     start, end = supplies.start.copy(), supplies.end.copy()
-    order = np.lexsort((supplies.start, supplies.group, supplies.row))
     cap = definition.carry_at_most_days
-    if definition.overlap == "truncate":
-        cap = 0
-    _compiled_follow()(order, supplies.row, supplies.group, start, end, np.iinfo(np.int64).max if cap is None else cap)
+    most = 0 if definition.overlap == "truncate" else NO_CAP if cap is None else min(cap, NO_CAP)
+    _compiled_follow()(_by_group_and_day(supplies), supplies.row, supplies.group, start, end, most)
     return replace(supplies, start=start, end=end)
+
+
+def _by_group_and_day(supplies: Supplies) -> Integers:
+    """Return the places of supplies in the order of row, group and first day; equal ones stay in their order."""
+    row = supplies.row
+    if len(row) == 0 or bool((row[1:] < row[:-1]).any()):
+        return np.lexsort((supplies.start, supplies.group, row))
+    # Rows come sorted as a rule, and a row's few supplies are put in order faster where they are.
+    first = np.flatnonzero(np.diff(row, prepend=row[0] - 1, append=row[-1] + 1))
+    return order_within(first, supplies.group.astype(np.int64) * AXIS + supplies.start)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..dates import FAR, NO_DAY, from_timestamps, to_days
-from ..errors import DataError, InputError, nearest
+from ..errors import DataError, InputError, StudyWarning, nearest
 from ..formats import plural
 from ..sources.source import Source
+from .columns import column_names
 from .definition import DoseDefinition
 from .intervals import less, make_spans, merge, to_lists
 from .sweep import View
@@ -58,7 +60,7 @@ def people_of(
     """Return the people of a frame of index dates; a patient may stand in it with several."""
     index = to_table(index_dates, ("patient_id", "index_date"), "index_dates")
     given = string_column(index["patient_id"])
-    day_0 = day_column(index["index_date"])
+    day_0 = day_column(index["index_date"], "index_dates: index_date")
     missing = int(given.null_count) + int((day_0 == NO_DAY).sum())
     if missing:
         raise DataError(
@@ -129,28 +131,22 @@ def to_array(column: pd.Series, what: str) -> pa.Array:
         ) from None
 
 
-def column_names(frame: Frame, what: str) -> list[str]:
-    """Return the names of a frame's columns, or raise `InputError` where it is none."""
-    if not isinstance(frame, pd.DataFrame | pa.Table):
-        raise InputError(f"{what} is no table; expected a pandas DataFrame or a pyarrow Table.")
-    return [str(name) for name in (frame.columns if isinstance(frame, pd.DataFrame) else frame.column_names)]
-
-
 def string_column(column: pa.ChunkedArray) -> pa.Array:
     """Return ids as one array of strings."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return array.cast(pa.string())
 
 
-def day_column(column: pa.ChunkedArray) -> Integers:
+def day_column(column: pa.ChunkedArray, what: str) -> Integers:
     """Return dates or times as days since 1970-01-01, `NO_DAY` where there is none."""
     array = column.combine_chunks()
+    array = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    if array.null_count == len(array):
+        return np.full(len(array), NO_DAY, dtype=np.int64)
     if pa.types.is_timestamp(array.type) or pa.types.is_date64(array.type):
-        return from_timestamps(array.to_pandas().astype("datetime64[s]")).astype(np.int64)
+        return from_timestamps(array.to_pandas(date_as_object=False)).astype(np.int64)
     if not pa.types.is_date32(array.type):
-        raise DataError(
-            f"A column of days is of type {array.type}; expected dates, for example pandas.to_datetime(...)."
-        )
+        raise DataError(f"{what} is of type {array.type}; expected dates, for example pandas.to_datetime(...).")
     return to_days(array).astype(np.int64)
 
 
@@ -162,13 +158,19 @@ def _observed_spans(observation: Frame | None, ids: pa.Array) -> pd.DataFrame | 
     if observation is None:
         return None
     names = ("patient_id", "start_date", "end_date")
-    has_domain = "domain" in (
-        observation.columns if isinstance(observation, pd.DataFrame) else observation.column_names
-    )
+    has_domain = "domain" in column_names(observation, "observation")
     table = to_table(observation, (*names, "domain") if has_domain else names, "observation")
     if has_domain:
         table = table.filter(pc.equal(table["domain"].cast(pa.string()), "pharmacy"))
-    return _spans(table, names, ids, "observation")
+    spans = _spans(table, names, ids, "observation")
+    if spans.empty and len(ids):
+        warnings.warn(
+            "observation has no span of a patient in index_dates, so that all is missing; compare how patient_id is "
+            "written in both" + (", and look for the domain pharmacy." if has_domain else "."),
+            StudyWarning,
+            stacklevel=4,
+        )
+    return spans
 
 
 def _stay_spans(stays: Frame | None, definition: DoseDefinition, ids: pa.Array) -> pd.DataFrame:
@@ -185,7 +187,7 @@ def _stay_spans(stays: Frame | None, definition: DoseDefinition, ids: pa.Array) 
 
 def _spans(table: pa.Table, names: tuple[str, str, str], ids: pa.Array, what: str) -> pd.DataFrame:
     """Return merged spans by person; spans of other patients are left out, those that end before they start refused."""
-    start, end = day_column(table[names[1]]), day_column(table[names[2]])
+    start, end = (day_column(table[name], f"{what}: {name}") for name in names[1:])
     faulty = int(((start == NO_DAY) | (end == NO_DAY) | (end < start)).sum())
     if faulty:
         raise DataError(

@@ -10,17 +10,26 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..dates import FAR, NO_DAY, from_timestamps, year_of
+from ..dates import FAR, NO_DAY, year_of
 from ..errors import DataError, nearest
 from ..formats import count, html_table, plural
 from ..sources import schema
+from .columns import column_names
 from .definition import DoseDefinition
-from .dispensing_rules import Fills, Mask, Rule, faults_that_set_aside, faults_that_stay, read_fills
+from .dispensing_rules import (
+    Fills,
+    Mask,
+    Rule,
+    day_numbers,
+    faults_that_set_aside,
+    faults_that_stay,
+    read_fills,
+)
 from .intervals import make_spans, merge
 from .supply import NOT_SYSTEMIC, WORDS, is_repeat, lookup_of, prepare
 
 MOST_MME = 1000.0
-"""Above it an analysis of California's prescription monitoring data leaves patients out; see `flag_dispensings`."""
+"""Assumed: no paper stands behind it; a script of one analysis leaves out patients above it (`flag_dispensings`)."""
 DOSE_IMPLAUSIBLE = Rule(
     "dose_implausible",
     f"one fill gives more than {MOST_MME:,.0f} MME a day by the table nih_heal",
@@ -136,9 +145,9 @@ def flag_dispensings(
 
     References
     ----------
-    1,000 MME a day as the bound of belief: analysis of California's prescription monitoring data (github.com,
-    juanhu96/Code, R/filter_split_data.R). Days' supply that cannot be: OHDSI Themis issue 76, ETL-LambdaBuilder issue
-    134 (which drops 365 as well; the schema here allows it).
+    1,000 MME a day as the bound of belief is assumed: no paper gives one; a script that reads California's prescription
+    monitoring data leaves out patients above it (github.com, juanhu96/Code, R/filter_split_data.R). Days' supply that
+    cannot be: OHDSI Themis issue 76, ETL-LambdaBuilder issue 134 (which drops 365 as well; the schema here allows it).
 
     Examples
     --------
@@ -239,7 +248,7 @@ def _unobserved(fills: Fills, observation: pd.DataFrame) -> Iterator[tuple[Rule,
     if "domain" in observation:
         observation = observation[observation["domain"] == "pharmacy"]
     people = pd.Index(observation["patient_id"].unique())
-    start, end = (_as_days(observation[name]) for name in ("start_date", "end_date"))
+    start, end = (_as_days(observation, name, "observation") for name in ("start_date", "end_date"))
     spans = merge(make_spans(people.get_indexer(pd.Index(observation["patient_id"])), start, end))
     person = people.get_indexer(pd.Index(fills.frame["patient_id"]))
     axis = 8 * FAR  # Further apart than any two days, so that the spans of one person never reach the next.
@@ -255,18 +264,30 @@ def _out_of_life(fills: Fills, patients: pd.DataFrame) -> Iterator[tuple[Rule, M
     person = pd.Index(patients["patient_id"]).get_indexer(pd.Index(fills.frame["patient_id"]))
     dated = fills.day != NO_DAY
     if "birth_year" in patients:
-        born = np.append(pd.to_numeric(patients["birth_year"]).to_numpy(float, na_value=np.nan), np.nan)[person]
+        years = pd.to_numeric(patients["birth_year"], errors="coerce")
+        _all_read(patients["birth_year"], years, "patients: birth_year is no number")
+        born = np.append(years.to_numpy(float, na_value=np.nan), np.nan)[person]
         yield BEFORE_BIRTH, dated & (year_of(np.where(dated, fills.day, 0)) < born)
     if "death_date" in patients:
-        died = np.append(_as_days(patients["death_date"]), NO_DAY)[person]
+        died = np.append(_as_days(patients, "death_date", "patients"), NO_DAY)[person]
         yield AFTER_DEATH, dated & (died != NO_DAY) & (fills.day > died)
 
 
-def _as_days(dates: pd.Series) -> npt.NDArray[np.int64]:
-    return from_timestamps(pd.to_datetime(dates)).astype(np.int64)
+def _as_days(frame: pd.DataFrame, name: str, what: str) -> npt.NDArray[np.int64]:
+    days = day_numbers(frame[name])
+    _all_read(frame[name], pd.Series(days).where(days != NO_DAY), f"{what}: {name} is no date")
+    return days
+
+
+def _all_read(given: pd.Series, read: pd.Series, what: str) -> None:
+    """Raise `DataError` where a value that is there was not understood; pandas' own message would quote it."""
+    lost = int((given.notna().to_numpy() & read.isna().to_numpy()).sum())
+    if lost:
+        raise DataError(f"{what} in {plural(lost, 'row')}; correct or leave them out.")
 
 
 def _check(frame: pd.DataFrame, columns: tuple[str, ...], what: str) -> None:
-    missing = [name for name in columns if name not in frame]
+    names = column_names(frame, what)
+    missing = [name for name in columns if name not in names]
     if missing:
         raise DataError(f"{what} has no column {' and no '.join(missing)}; expected {', '.join(columns)}.")

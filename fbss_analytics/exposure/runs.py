@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from .overlap import resolve
 from .people import People, find, string_column, view_of
 from .prepared import NUMBERS, number_column, table_supplies
 from .stays import with_stays
-from .supply import WORDS, Supplies
+from .supply import WORDS, Supplies, is_repeat
 from .sweep import Totals, View, bands_of, by_row, window_totals
 
 Integers = npt.NDArray[np.int64]
@@ -47,8 +47,8 @@ class Part:
         Their rows of the index dates.
     totals : Totals
         Arrays (m, windows).
-    n_dispensings, n_ignored : int
-        Dispensings read, and those of patients not asked for.
+    n_dispensings, n_ignored, n_repeats : int
+        Dispensings that count, those of them of patients not asked for, and repeats that were dropped before.
     """
 
     first_id: str
@@ -58,6 +58,7 @@ class Part:
     totals: Totals
     n_dispensings: int
     n_ignored: int
+    n_repeats: int
 
 
 def runs_of(dispensings: Source | str | Path, definition: DoseDefinition) -> list[Run]:
@@ -67,17 +68,28 @@ def runs_of(dispensings: Source | str | Path, definition: DoseDefinition) -> lis
     if isinstance(dispensings, Source):
         dispensings.require("dispensings", what="The opioid exposure")
         return table_runs(dispensings.tables["dispensings"].select(list(columns)))
-    file = Path(dispensings) / FILE
+    file = checked_path(dispensings, "dispensings") / FILE
     if not file.is_file():
         raise InputError(
-            f"{Path(dispensings).name} holds no {FILE}; expected a cohort folder (Source.to_folder, import_tables)."
+            f"{file.parent.name} holds no {FILE}; expected a cohort folder (Source.to_folder, import_tables)."
         )
     words = [column.name for column in schema.table("dispensings") if column.kind == "word"]
     return file_runs(file, columns, words=words)
 
 
+def checked_path(path: object, name: str) -> Path:
+    """Return a path, or raise `InputError` where something else stands in its place."""
+    if isinstance(path, str | Path):
+        return Path(path)
+    known = "the path of a folder" if name == "folder" else "a DataFrame, a Table, a Source or the path of a folder"
+    raise InputError(f"{name} is of type {type(path).__name__}; expected {known}.")
+
+
 def part_of(table: pa.Table, people: People, definition: DoseDefinition, windows: Integers) -> Part:
     """Return what the dispensings of a run of patients add up to."""
+    rows_read = table.num_rows
+    table = _without_repeats(table, definition)
+    definition = replace(definition, repeats="keep")
     start, days = checked_days(table)
     patient = table["patient_id"].combine_chunks()
     patient = patient if pa.types.is_dictionary(patient.type) else patient.dictionary_encode()
@@ -90,7 +102,11 @@ def part_of(table: pa.Table, people: People, definition: DoseDefinition, windows
     totals = add_up(supplies, persons, people, definition, view)
     n_ignored = 0 if asked.all() else int((~asked)[codes].sum())
     ends = str(ids[int(codes[0])]), str(ids[int(codes[-1])])
-    return Part(*ends, persons[asked], rows, totals, len(codes), n_ignored)
+    return Part(*ends, persons[asked], rows, totals, len(codes), n_ignored, rows_read - len(codes))
+
+
+def _without_repeats(table: pa.Table, definition: DoseDefinition) -> pa.Table:
+    return table.filter(pa.array(~is_repeat(table.to_pandas()))) if definition.repeats == "drop" else table
 
 
 def near_windows(

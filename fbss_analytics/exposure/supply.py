@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..sources import schema
+from .columns import not_text
 from .compiled import compiled
 from .definition import DoseDefinition
 from .factors import BY_TOTAL, DAY_WORN, PATCH_HOURS, Factor, conversion_factors
@@ -156,14 +157,21 @@ def prepare(
 def is_repeat(dispensings: Dispensings) -> npt.NDArray[np.bool_]:
     """Return which rows equal an earlier one in every column but ``dispensing_id``."""
     frame = dispensings if isinstance(dispensings, pd.DataFrame) else pd.DataFrame(dict(dispensings))
-    return np.asarray(frame.drop(columns="dispensing_id", errors="ignore").duplicated(), dtype=bool)
+    try:
+        return np.asarray(frame.drop(columns="dispensing_id", errors="ignore").duplicated(), dtype=bool)
+    except TypeError:
+        raise not_text("a column by which repeats are told") from None
 
 
 def word_codes(values: Any, name: str) -> npt.NDArray[np.int16]:
-    """Return the codes of words over the schema's vocabulary, -1 for any other; integers are taken as codes."""
+    """Return the codes of words over the schema's vocabulary, -1 for any other.
+
+    An array of integers holds codes already. A column of integers does not: numbers in a frame are the source's own
+    concepts, and no words.
+    """
     words = schema.vocabulary(name)
     dtype = getattr(values, "dtype", None)
-    if isinstance(dtype, np.dtype) and dtype.kind in "iu":
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
         return np.asarray(values, dtype=np.int16)
     if isinstance(dtype, pd.CategoricalDtype):
         known = pd.Index(words).get_indexer(dtype.categories.astype(object)).astype(np.int16)
@@ -172,7 +180,10 @@ def word_codes(values: Any, name: str) -> npt.NDArray[np.int16]:
     if isinstance(dtype, pd.ArrowDtype | pd.StringDtype):
         found = pc.index_in(pa.array(values).cast(pa.string()), value_set=pa.array(words, pa.string()))
         return np.asarray(found.fill_null(-1), dtype=np.int16)
-    found = pd.Index(words).get_indexer(np.asarray(values, dtype=object))  # type: ignore[arg-type]
+    try:
+        found = pd.Index(words).get_indexer(np.asarray(values, dtype=object))  # type: ignore[arg-type]
+    except TypeError:
+        raise not_text(name) from None
     return np.asarray(found, dtype=np.int16)
 
 

@@ -120,7 +120,7 @@ def to_steps(supplies: Supplies, first: Integers, bands: Bands) -> Steps:
     applies to the whole dose.
     """
     n = len(supplies.row)
-    begins, ends = _order(first, supplies.start), _order(first, supplies.end)
+    begins, ends = order_within(first, supplies.start), order_within(first, supplies.end)
     linear, banded = _grains(supplies.mme_per_day), _grains(supplies.banded_mg_per_day)
     step_first = np.zeros(len(first), dtype=np.int64)
     start, stop, grains, mg = (np.empty(2 * n, dtype=np.int64) for _ in range(4))
@@ -186,7 +186,7 @@ def _added(grains: Integers, mg: Integers, bands: Bands, too_large: bool) -> Int
     return grains
 
 
-def _order(first: Integers, day: Integers) -> Integers:
+def order_within(first: Integers, day: Integers) -> Integers:
     """Return the places of days in order within each patient; they are nearly sorted as a rule."""
     order = np.arange(len(day))
     _compiled(order_loop)(first, day, order)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..dates import to_timestamps
+from ..dates import to_timestamps, whole_days
 from ..engine import in_order
 from ..errors import InputError
 from ..sources.source import Source
@@ -106,7 +105,7 @@ def treatment_episodes(
     >>> bool((episodes["days_covered"] <= episodes["days"]).all())
     True
     """
-    gap = _whole(gap_days, "gap_days", least=0)
+    gap = whole_days(gap_days, name="gap_days", least=0)
     if not isinstance(definition, DoseDefinition):
         raise InputError('The second argument is a DoseDefinition; type fbss.DoseDefinition(factors="cdc_2022", ...).')
     if definition.stays != "ignore":
@@ -144,7 +143,7 @@ def from_adherer_gap(gap_days: float) -> int:
     >>> fbss.from_adherer_gap(30)
     30
     """
-    return _whole(gap_days, "gap_days", least=0)
+    return whole_days(gap_days, name="gap_days", least=0)
 
 
 def from_ohdsi_gap(gap_days: float) -> int:
@@ -173,7 +172,7 @@ def from_ohdsi_gap(gap_days: float) -> int:
     >>> fbss.from_ohdsi_gap(30)
     29
     """
-    return _whole(gap_days, "gap_days", least=1) - 1
+    return whole_days(gap_days, name="gap_days", least=1) - 1
 
 
 def spells(supplies: Supplies, steps: Steps, gap_days: int) -> Spells:
@@ -246,7 +245,7 @@ def _of_runs(
 
 
 def _of_frame(dispensings: Frame, definition: DoseDefinition, gap: int) -> tuple[pa.Array, Spells]:
-    frame = usable_frame(dispensings, definition)
+    frame, _ = usable_frame(dispensings, definition)
     patient_id = string_column(to_array(frame["patient_id"], "dispensings")).dictionary_encode()
     rank = np.argsort(np.asarray(pc.sort_indices(patient_id.dictionary)))
     codes, ids = rank[np.asarray(patient_id.indices)], patient_id.dictionary.sort()
@@ -277,14 +276,3 @@ def _frame(found: list[tuple[pa.Array, Spells]]) -> pd.DataFrame:
             "has_unknown": joined["has_unknown"].astype(bool),
         }
     )
-
-
-def _whole(days: float, name: str, *, least: int) -> int:
-    """Return a whole number of days, or raise `InputError`."""
-    try:
-        number = operator.index(int(days) if isinstance(days, float) and days.is_integer() else days)  # type: ignore[arg-type]
-    except TypeError:
-        number = -1
-    if number < least or isinstance(days, bool):
-        raise InputError(f"{name}={days!r}: expected a whole number of days, {least} or more.")
-    return number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -13,16 +13,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..cohort import Cohort
-from ..dates import Window, check_window, window_words
+from ..dates import Window, check_window, whole_days, window_words
 from ..endpoints.opioid_change import add_opioid_change
 from ..endpoints.opioid_discontinuation import add_opioid_discontinuation
 from ..endpoints.opioid_published import PUBLISHED
 from ..endpoints.opioid_responder import add_opioid_responder
-from ..errors import DataError, InputError, StudyWarning, nearest, one_of
+from ..errors import DataError, InputError, StudyWarning, is_positive, nearest, one_of
 from ..exposure.coverage import check_dose
 from ..exposure.definition import DoseDefinition
 from ..exposure.opioids import PER, add_opioid_dose
 from .bands import normal_quantile
+from .formula import formula_variables
 from .multiverse import Multiverse
 from .regression import fit_logistic
 
@@ -150,6 +151,12 @@ def compare_definitions(
     )
     if (formula is None) != (term is None):
         raise InputError("formula= and term= go together: the term of the formula whose odds ratio is compared.")
+    if formula is not None:
+        # A formula that cannot be read is wrong in every specification, and no missing estimate of one.
+        formula_variables(formula, cohort.frame)
+    if not is_positive(floor):
+        raise InputError(f"floor={floor!r}: expected a least baseline dose above 0, for example floor=5.")
+    gap_days = whole_days(gap_days, name="gap_days")
     one_of(rule, RULES, name="rule")
     one_of(per, PER, name="per")
     choices = _choices(dose, {"rule": rule, "per": per, "gap_days": gap_days}, vary)
@@ -231,15 +238,21 @@ class _Responses:
 def _choices(dose: DoseDefinition, chosen: dict[str, Any], vary: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
     """Return the values of each dimension, the chosen one first."""
     known = {**chosen, **{name: getattr(dose, name) for name in DOSE_FIELDS}}
+    if not isinstance(vary, Mapping):
+        raise InputError('vary= takes alternatives by dimension, for example vary={"factors": ["cdc_2016"]}.')
     for name, values in vary.items():
         if name not in known:
             raise InputError(f"vary= names {name!r}, which is no dimension.{nearest(name, known)}")
-        if isinstance(values, str) or not values:
+        if isinstance(values, str) or not isinstance(values, Collection) or not values:
             raise InputError(f"vary[{name!r}] takes a list of alternatives, for example [{known[name]!r}].")
         if name == "rule":
             [one_of(value, RULES, name="rule") for value in values]
         if name == "per":
             [one_of(value, PER, name="per") for value in values]
+        if name == "gap_days":
+            [whole_days(value, name="gap_days") for value in values]
+        if not all(isinstance(value, Hashable) for value in values):
+            raise InputError(f"vary[{name!r}] holds a list or the like; each alternative is one value.")
     return {name: list(dict.fromkeys([value, *vary.get(name, ())])) for name, value in known.items()}
 
 
@@ -298,9 +311,7 @@ def _odds_ratio(
             # How many are judged and respond stands in the row; the rest would be said once for each specification.
             warnings.simplefilter("ignore", StudyWarning)
             fit = fit_logistic(frame, outcome=name, formula=str(question.formula), cluster=cluster)
-    except (DataError, InputError) as error:
-        if "names" in str(error) and "no column" in str(error):
-            raise
+    except (DataError, InputError):
         return _no_estimate("the model has no finite estimate")
     of_term = fit.estimates[fit.estimates["term"] == question.term]
     if len(of_term) != 1:

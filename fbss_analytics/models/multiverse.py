@@ -60,6 +60,8 @@ class Multiverse:
     def sentence(self) -> str:
         """Say the range of the estimates, and where the chosen definition lies."""
         values, write = self.known["estimate"], percent if self.measure == "share" else ratio
+        if values.empty:
+            return f"None of {plural(len(self.data), 'definition')} gave an estimate; why_missing says why."
         what = "the share of responders" if self.measure == "share" else f"the {self.measure} of {self.term}"
         said = (
             f"Under {plural(len(values), 'definition')} {what} runs from {write(values.min())} to {write(values.max())}"

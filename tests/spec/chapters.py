@@ -5,10 +5,21 @@ from __future__ import annotations
 import textwrap
 from types import ModuleType
 
-from spec import charted, course, describe, dose, explant, parts, reoperation, stopping, who
+from spec import charted, course, describe, dispensed, dose, explant, parts, reoperation, stopping, who
 from spec.notation import ASSUMED, Spec
 
-CHAPTERS: tuple[ModuleType, ...] = (who, describe, dose, charted, course, stopping, explant, parts, reoperation)
+CHAPTERS: tuple[ModuleType, ...] = (
+    who,
+    describe,
+    dose,
+    dispensed,
+    charted,
+    course,
+    stopping,
+    explant,
+    parts,
+    reoperation,
+)
 HEAD = """\
 # Definitions by example
 

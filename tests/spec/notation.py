@@ -6,10 +6,13 @@ table leaves out takes the values of `DEFAULTS`; `ASSUMED` says them in words.
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 import fbss_analytics.cohort.prior as prior
@@ -30,11 +33,14 @@ import fbss_analytics.exposure.category as category
 import fbss_analytics.exposure.covariates as covariates
 import fbss_analytics.exposure.definition as definition
 import fbss_analytics.exposure.devices as devices
+import fbss_analytics.exposure.exposure as exposure
 import fbss_analytics.exposure.intrathecal as intrathecal
 import fbss_analytics.exposure.opioids as opioids
 import fbss_analytics.exposure.therapies as therapies
 import fbss_analytics.exposure.trajectory as trajectory
+import fbss_analytics.exposure.treatment as treatment
 from fbss_analytics.cohort import Cohort
+from fbss_analytics.errors import StudyWarning
 from fbss_analytics.sources import schema
 from fbss_analytics.sources.checking import RawTable, check_tables
 from fbss_analytics.sources.source import Source, in_memory
@@ -72,6 +78,8 @@ VERBS = {
         (therapies, ("add_therapy",)),
         (definition, ("DoseDefinition",)),
         (opioids, ("add_opioid_dose",)),
+        (exposure, ("opioid_exposure",)),
+        (treatment, ("treatment_episodes",)),
         (endpoints, ("add_time_to",)),
         (prior, ("require_no_prior",)),
         (trajectory, ("add_opioid_trajectory",)),
@@ -101,7 +109,9 @@ class Spec:
     """One piece of the specification: what is claimed, the tables, the call, and what each patient gets.
 
     ``expect`` holds the columns of the cohort that matter; a verb that keeps or excludes is judged by ``kept``.
-    ``implanted`` is False where the tables hold the index events themselves. Numbers agree to ``within``.
+    ``implanted`` is False where the tables hold the index events themselves. Numbers agree to ``within``. With
+    ``from_frame`` there is no cohort: the call takes the tables as frames (dispensings as ``fills``) and
+    ``index_dates``, all on day 0, and returns a frame, every row of a patient of which is expected, in order.
     """
 
     title: str
@@ -113,6 +123,7 @@ class Spec:
     implanted: bool = True
     within: float = 1e-9
     source: str = ""
+    from_frame: bool = False
 
 
 def parse(text: str) -> Tables:
@@ -181,20 +192,50 @@ def _cell(text: str, is_day: bool) -> str | None:
 
 def run(spec: Spec) -> tuple[list[Row], list[dict[str, Any]]]:
     """Make the call of a specification; return what is expected of each patient, and what came out."""
-    source = build(parse(spec.tables), implanted=spec.implanted)
-    cohort = cohort_verbs.start_cohort(source, index=spec.index, occurrence="first")
-    result: Cohort = eval(spec.call, {"__builtins__": {}}, VERBS | {"cohort": cohort, "source": source})
-    frame = result.frame.set_index("patient_id")
+    frame = _answer(spec)
     expected = rows_of(spec.expect)
     actual: list[dict[str, Any]] = []
+    places: dict[str, list[int]] = {}
+    for place, patient in enumerate(frame["patient_id"]):
+        places.setdefault(patient, []).append(place)
+    if spec.from_frame:
+        asked = Counter(row["patient_id"] for row in expected)
+        assert {patient: len(places.get(patient, ())) for patient in asked} == asked, "rows that are not expected"
     for row in expected:
         patient = row["patient_id"]
         columns = [column for column in row if column != "patient_id"]
         if columns == ["kept"]:
-            actual.append({"patient_id": patient, "kept": "yes" if patient in frame.index else "no"})
+            actual.append({"patient_id": patient, "kept": "yes" if patient in places else "no"})
         else:
-            actual.append({"patient_id": patient} | {column: frame.loc[patient, column] for column in columns})
+            place = places[patient].pop(0)
+            actual.append({"patient_id": patient} | {column: frame[column].iloc[place] for column in columns})
     return expected, actual
+
+
+def _answer(spec: Spec) -> pd.DataFrame:
+    """Return the frame that the call of a specification makes."""
+    if spec.from_frame:
+        with warnings.catch_warnings():
+            # How many rows are set aside is said in a warning; which are is what the specification expects.
+            warnings.simplefilter("ignore", StudyWarning)
+            return eval(spec.call, {"__builtins__": {}}, VERBS | frames(parse(spec.tables)))  # type: ignore[no-any-return]
+    source = build(parse(spec.tables), implanted=spec.implanted)
+    cohort = cohort_verbs.start_cohort(source, index=spec.index, occurrence="first")
+    result: Cohort = eval(spec.call, {"__builtins__": {}}, VERBS | {"cohort": cohort, "source": source})
+    return result.frame
+
+
+def frames(tables: Tables) -> dict[str, pd.DataFrame]:
+    """Return tables as frames by name, unchecked, and the index dates of every patient in them."""
+    made = {name: _arrow(name, rows).to_pandas() for name, rows in tables.items()}
+    if "quantity_unit" not in made["dispensings"]:
+        made["dispensings"]["quantity_unit"] = None
+    for frame in made.values():
+        for column in frame.columns[frame.columns.str.endswith("_date")]:
+            frame[column] = pd.to_datetime(frame[column])
+    patients = list(dict.fromkeys(patient for frame in made.values() for patient in frame["patient_id"]))
+    made["index_dates"] = pd.DataFrame({"patient_id": patients, "index_date": pd.Timestamp(DAY_0)})
+    return {"fills" if name == "dispensings" else name: frame for name, frame in made.items()}
 
 
 def differences(spec: Spec) -> list[str]:
