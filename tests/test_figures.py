@@ -16,7 +16,7 @@ from matplotlib import colors, pyplot
 from matplotlib.axes import Axes
 from matplotlib.patches import StepPatch
 from matplotlib.text import Text
-from reporting_cases import cohort, comparison, effect, fit, hazard, risk, survival
+from reporting_cases import cohort, comparison, days_free, dose_later, effect, fit, hazard, risk, survival
 
 import fbss_analytics as fbss
 from fbss_analytics.cohort.nouns import Attrition, Step
@@ -39,14 +39,23 @@ PLOTS: dict[str, Callable[[], Axes]] = {
     "survival": lambda: fbss.plot_survival(survival(by="sex")),
     "forest": lambda: fbss.plot_forest(fit()),
     "forest of several": lambda: fbss.plot_forest(fit("sex"), fit("age_years"), fit("sex + age_years"), labels=LABELS),
+    "forest of differences": lambda: fbss.plot_forest(dose_later()),
+    "forest of several differences": lambda: fbss.plot_forest(dose_later("sex"), dose_later(), labels=["one", "two"]),
+    "forest of days": lambda: fbss.plot_forest(days_free()),
     "effect": lambda: fbss.plot_effect_curve(effect()),
     "effect with histogram": lambda: fbss.plot_effect_curve(effect(), values=cohort().frame["baseline_mme_per_day"]),
     "log-log": lambda: fbss.plot_log_log(hazard()),
     "dose": lambda: fbss.plot_dose_distribution(cohort(), column="baseline_mme_per_day"),
     "dose by group": lambda: fbss.plot_dose_distribution(cohort(), column="baseline_mme_per_day", by="sex"),
     "comparison": lambda: fbss.plot_comparison(comparison()),
+    "schoenfeld": lambda: fbss.plot_schoenfeld(check(), term="age_years"),
+    "schoenfeld of a curve": lambda: fbss.plot_schoenfeld(check(), term="baseline_mme_per_day"),
 }
 each_plot = pytest.mark.parametrize("name", PLOTS)
+
+
+def check() -> fbss.ProportionalHazards:
+    return fbss.check_proportional_hazards(fit())
 
 
 @pytest.fixture(autouse=True)
@@ -314,6 +323,53 @@ def test_a_forest_has_its_reference_rows_and_numbers() -> None:
     assert axes.get_xlabel() == "HR (association, mutually adjusted)"
     male = fit().estimates.query("term == 'sex'").iloc[0]
     assert any(word.startswith(f"{male['estimate']:.2f} (") for word in words)
+
+
+def test_a_forest_of_differences_stands_on_a_plain_axis_around_0() -> None:
+    axes = fbss.plot_forest(dose_later())
+    words = [text.get_text() for each in axes.figure.axes for text in each.texts]
+    assert axes.get_xscale() == "linear"
+    assert axes.get_xlabel() == "Difference in later MME per day (association, mutually adjusted)"
+    assert words.count("0 (reference)") == 2
+    assert "events" not in words
+    low, high = axes.get_xlim()
+    assert low < 0 < high
+    table = dose_later().estimates
+    assert low < table["conf_low"].min() < table["conf_high"].max() < high
+    drawn = {float(x) for line in axes.get_lines() if line.get_marker() == "o" for x in np.asarray(line.get_xdata())}
+    assert drawn == set(table["estimate"])
+    assert "400 rows, 4 parameters" in " ".join(text.get_text() for text in axes.figure.texts)
+    assert "400 rows. " in alt_text(axes)
+
+
+def test_differences_in_several_outcomes_share_no_axis() -> None:
+    with pytest.raises(InputError, match="Differences in later_mme_per_day and age do not share an axis"):
+        fbss.plot_forest(dose_later(), replace(dose_later(), outcome="age"))
+
+
+def test_models_of_one_name_share_a_note_without_events() -> None:
+    axes = fbss.plot_forest(dose_later("sex"), dose_later("smoking"), labels=["alone", "alone"])
+    assert "Alone: 2 models, 400 rows." in " ".join(text.get_text() for text in axes.figure.texts)
+
+
+def test_a_restricted_mean_is_drawn_as_differences_in_days() -> None:
+    mean = days_free()
+    axes = fbss.plot_forest(mean)
+    legend: Any = axes.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "Days free by day 1,800", "Days lost to explant by day 1,800", "Days lost to death by day 1,800",
+    ]  # fmt: skip
+    assert axes.get_xlabel() == "Difference in days (association, unadjusted)"
+    change = mean.estimates.query("measure == 'difference in days free'").iloc[0]
+    assert f"Sex male (Days free by day 1,800): {change['estimate']:.1f} (" in alt_text(axes)
+    frame = cohort().frame.assign(is_out=lambda rows: rows["explant_status"] == "event")
+    keys = {"duration": "explant_days", "status": "is_out", "event": "explant"}
+    one = fbss.estimate_restricted_mean(frame, until_days=1800, by="sex", **keys)
+    assert fbss.plot_forest(one).get_legend() is None
+    with pytest.raises(InputError, match="estimate it with by="):
+        fbss.plot_forest(fbss.estimate_restricted_mean(frame, until_days=1800, **keys))
+    with pytest.raises(InputError, match="estimate difference and difference in days"):
+        fbss.plot_forest(one, dose_later())
 
 
 def test_an_interval_that_leaves_the_axis_ends_in_an_arrow() -> None:

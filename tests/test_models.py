@@ -19,12 +19,13 @@ from fbss_analytics.errors import DataError, InputError, StudyWarning
 from fbss_analytics.models.adequacy import refuse_flat
 from fbss_analytics.models.bands import hazard_limits, probability_limits
 from fbss_analytics.models.competing import estimate_cumulative_incidence
+from fbss_analytics.models.cox import fit_cox
 from fbss_analytics.models.formula import build_design
 from fbss_analytics.models.kernels import cox
 from fbss_analytics.models.regression import estimate_effect_curve, fit_logistic
 from fbss_analytics.models.results import ESTIMATE_COLUMNS, STEP_COLUMNS, Curve, Fit
 from fbss_analytics.models.splines import spline_basis, spline_knots
-from fbss_analytics.models.survival import estimate_cause_specific_hazard, estimate_survival, fit_cox, log_minus_log
+from fbss_analytics.models.survival import estimate_cause_specific_hazard, estimate_survival, log_minus_log
 
 KEYS: dict[str, Any] = {"duration": "days", "status": "ended", "event": "explant"}
 SIX = pd.DataFrame(

@@ -16,11 +16,12 @@ import pytest
 from survival import datasets
 
 from fbss_analytics.models.competing import estimate_cumulative_incidence
+from fbss_analytics.models.cox import fit_cox
 from fbss_analytics.models.formula import build_design
 from fbss_analytics.models.kernels import aalen_johansen, cox
 from fbss_analytics.models.regression import estimate_effect_curve, fit_logistic
 from fbss_analytics.models.splines import spline_basis, spline_knots
-from fbss_analytics.models.survival import estimate_cause_specific_hazard, estimate_survival, fit_cox
+from fbss_analytics.models.survival import estimate_cause_specific_hazard, estimate_survival
 
 R: dict[str, Any] = json.loads((Path(__file__).parent / "reference" / "models.json").read_text())
 

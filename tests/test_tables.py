@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from reporting_cases import N, cohort, comparison, effect, fit, risk
+from reporting_cases import N, cohort, comparison, days_free, dose_later, effect, fit, risk
 
 import fbss_analytics as fbss
 from fbss_analytics.errors import InputError
@@ -153,6 +153,25 @@ def test_estimates_of_several_fits_share_rows() -> None:
     assert [note.split(":")[0] for note in alone.notes[:2]] == ["Model 1", "Model 2"]
     assert alone.title.endswith("association, unadjusted")
     assert (alone.frame.loc[alone.frame["level"] == "male"].iloc[0][6:] == "").all()
+
+
+def test_differences_have_0_as_reference_and_no_events() -> None:
+    table = fbss.table_estimates(dose_later())
+    assert list(table.frame.columns) == ["characteristic", "level", "n", "difference (95 % CI)", "p"]
+    assert table.frame.loc[table.frame["level"] == "female (reference)", "difference (95 % CI)"].tolist() == ["0"]
+    assert table.notes[0].endswith(": 400 rows, 4 parameters.")
+    both = fbss.table_estimates(dose_later("sex"), dose_later("smoking"), labels=["alone", "alone"])
+    assert both.notes[0] == "alone: 2 models."
+
+
+def test_a_restricted_mean_has_a_column_for_each_kind_of_days() -> None:
+    mean = days_free()
+    table = fbss.table_estimates(mean)
+    lost = mean.estimates.query("measure == 'difference in days lost' and cause == 'death'").iloc[0]
+    cell = table.frame.query("level == 'male'")["Days lost to death by day 1,800: difference in days (95 % CI)"].item()
+    assert cell == f"{lost['estimate']:.1f} ({lost['conf_low']:.1f} to {lost['conf_high']:.1f})"
+    by_then = cohort().frame.query("explant_days <= 1800")["explant_status"].value_counts()
+    assert table.notes[0] == f"Days free by day 1,800: 400 patients, {by_then['event'] + by_then['death']} events."
 
 
 def test_estimates_say_what_is_wrong() -> None:

@@ -19,6 +19,7 @@ KINDS = {
     "days": ("day", "single days"),
     "states": ("interval", "states that follow each other without a gap"),
     "recurrent": ("interval", "pieces of follow-up, each up to an event or the end"),
+    "time_varying": ("interval", "pieces of follow-up in which each covariate has one value"),
 }
 SHOWN = 10
 
@@ -28,15 +29,16 @@ class Episodes:
     """Intervals of the rows of a cohort, as columns ``row``, ``start_day``, ``stop_day`` and what holds in them.
 
     **Definition**: days count from day 0. An interval begins on ``start_day`` and the next one on ``stop_day``: a state
-    holds on the days ``start_day .. stop_day - 1``. Of recurrent events, the row is at risk after ``start_day`` up to
-    ``stop_day``, that day included, and ``status`` says what happened on ``stop_day``; an event on day 0 stands at 0.5,
-    and an end of follow-up on the day of the last event is an interval without length.
+    holds on the days ``start_day .. stop_day - 1``. Of recurrent events and of changing covariates, the row is at risk
+    after ``start_day`` up to ``stop_day``, that day included, and ``status`` says what happened on ``stop_day``; an
+    event on day 0 stands at 0.5, and an end of follow-up on the day of the last recurrent event is an interval without
+    length.
 
     Attributes
     ----------
     name : str
         The name under which the cohort has them (``cohort.episodes(name)``).
-    kind : {"months", "days", "states", "recurrent"}
+    kind : {"months", "days", "states", "recurrent", "time_varying"}
         What an interval is.
     cohort : Cohort
         The cohort whose rows they belong to.
@@ -93,7 +95,7 @@ class Episodes:
         return f"Episodes({self.name!r}: {self.sentence()})"
 
     def _repr_html_(self) -> str:
-        label = "status" if self.kind == "recurrent" else "state"
+        label = "status" if self.kind in ("recurrent", "time_varying") else "state"
         counts = self.data[label].value_counts().head(SHOWN)
         shown = pd.DataFrame({label: counts.index, "intervals": [count(n) for n in counts]})
         return f"<p>{self.sentence()}</p>{html_table(shown, caption=self.name)}"

@@ -113,6 +113,8 @@ class Cohort:
         Intervals by name; taken with `episodes`.
     index : str
         The named event that is day 0.
+    landmark_day : int
+        How many days after that event day 0 is (`start_landmark`).
     """
 
     source: Source
@@ -123,6 +125,7 @@ class Cohort:
     definitions: tuple[Definition, ...] = ()
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     intervals: Mapping[str, Episodes] = field(default_factory=dict, repr=False)
+    landmark_day: int = 0
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -153,7 +156,11 @@ class Cohort:
 
     def sentence(self) -> str:
         """Say in one sentence who is in the cohort."""
-        return f"{plural(len(self), self.unit)} from {self.source.name}; day 0 is the {event(self.index).words}."
+        return f"{plural(len(self), self.unit)} from {self.source.name}; day 0 is {self._day_zero()}."
+
+    def _day_zero(self) -> str:
+        after = f"day {self.landmark_day} after " if self.landmark_day else ""
+        return f"{after}the {event(self.index).words}"
 
     def __repr__(self) -> str:
         return f"Cohort({self.sentence()} {len(self.data.columns)} columns.)"

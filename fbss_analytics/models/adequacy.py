@@ -27,13 +27,24 @@ def warn_if_few(events: int, parameters: int, *, when: str = "") -> None:
         )
 
 
-def refuse_flat(design: Design, flat: npt.NDArray[np.bool_], converged: bool, happened: npt.NDArray[np.bool_]) -> None:
-    """Raise `DataError` naming the columns that separate rows with and without the event: no maximum exists."""
+def refuse_flat(
+    design: Design,
+    flat: npt.NDArray[np.bool_],
+    converged: bool,
+    happened: npt.NDArray[np.bool_],
+    *,
+    firth: str = "",
+) -> None:
+    """Raise `DataError` naming the columns that separate rows with and without the event: no maximum exists.
+
+    ``firth`` is what to type for Firth's penalised likelihood, where the model offers it.
+    """
     if flat.any():
         named = ", ".join(name for j in np.flatnonzero(flat) for name in _column(design, int(j)))
         raise DataError(
             f"{named}: no finite estimate exists, because the {plural(int(happened.sum()), 'event')} lie entirely on "
-            f"one side of it (or it does not vary among rows at risk together). Join small categories, or leave it out."
+            f"one side of it (or it does not vary among rows at risk together). Join small categories, or leave it "
+            f"out{f', or use {firth} (penalised likelihood) where it does vary' if firth else ''}."
         )
     if not converged:
         raise DataError(

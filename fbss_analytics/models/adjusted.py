@@ -15,6 +15,7 @@ from ..errors import DataError, InputError, nearest
 from ..formats import plural
 from .adequacy import refuse_flat, warn_if_few
 from .bands import normal_quantile, wald_p
+from .bootstrap import Samples, bootstrap
 from .followup import Columns, FollowUp, follow_up, pick_cause
 from .formula import Design, build_design, formula_variables, prepared_columns
 from .kernels import cox
@@ -23,9 +24,6 @@ from .results import estimate_table
 from .risks import AdjustedRisk
 
 Floats = npt.NDArray[np.float64]
-
-MOST_LOST = 0.05
-"""Share of bootstrap samples without a finite model above which no interval is given."""
 
 
 def estimate_adjusted_risk(
@@ -128,7 +126,7 @@ def estimate_adjusted_risk(
         also = [*dict.fromkeys(name for text in formulas for name in formula_variables(text, frame))]
     follow = follow_up(cohort, outcome, columns, also=also)
     which = pick_cause(follow, cause)
-    _check(follow, formula, exposure, horizon_days, n_samples)
+    _check(follow, formula, exposure, horizon_days)
     compared = _levels(follow.frame[exposure], exposure, levels)
     models = _models(follow, which, formulas, exposure, compared)
     everyone = np.ones(len(follow.stop))
@@ -151,13 +149,13 @@ def estimate_adjusted_risk(
         exposure=exposure,
         formula=formula,
         horizon_days=float(horizon_days),
-        table=_table(risks, samples, [_word(level) for level in compared], conf_level, common),
+        table=_table(risks, samples.values, [_word(level) for level in compared], conf_level, common),
         n=len(follow.stop),
         events=int(happened.sum()),
         method=(
             f"Standardised over {plural(len(follow.stop), follow.unit)} from cause-specific Cox models (Efron ties), "
-            f"{competes} competing; percentile intervals of {len(samples)} bootstrap samples of patients, seed {seed}"
-            f"{_lost(n_samples - len(samples))}."
+            f"{competes} competing; percentile intervals of {samples.words('bootstrap samples of patients')}, "
+            f"seed {seed}."
         ),
         conf_level=conf_level,
         definitions=follow.definitions,
@@ -176,14 +174,12 @@ class _Model:
     set_to: tuple[Floats, ...]
 
 
-def _check(follow: FollowUp, formula: str, exposure: str, horizon: float, n_samples: int) -> None:
+def _check(follow: FollowUp, formula: str, exposure: str, horizon: float) -> None:
     known = formula_variables(formula, follow.frame)
     if exposure not in known:
         raise InputError(f"exposure={exposure!r} is not in formula={formula!r}.{nearest(exposure, known)}")
     if not 0 < horizon <= follow.stop.max():
         raise InputError(f"horizon_days={horizon:g} lies outside follow-up, which ends on day {follow.stop.max():,g}.")
-    if n_samples < 2:
-        raise InputError(f"n_samples={n_samples} gives no interval; 200 or more do.")
 
 
 def _levels(values: pd.Series, exposure: str, levels: Sequence[Any] | None) -> list[Any]:
@@ -272,27 +268,24 @@ def _risks(
 
 def _bootstrap(
     follow: FollowUp, models: list[_Model], starts: list[Floats], horizon: float, *, n_samples: int, seed: int
-) -> Floats:
-    """Return the risks (samples, levels) of bootstrap samples of patients; samples without a finite model are left."""
-    random = np.random.default_rng(seed)
+) -> Samples:
+    """Return the risks of each level in bootstrap samples of patients, all models being refitted."""
     patient = np.arange(len(follow.stop)) if follow.cluster is None else follow.codes(follow.cluster)
-    size = int(patient.max()) + 1
-    samples = []
-    for _ in range(n_samples):
-        drawn = np.bincount(random.integers(0, size, size), minlength=size).astype(np.float64)
-        weight = drawn[patient]
+    none = np.full(len(models[0].set_to), np.nan)
+
+    def one(weight: Floats) -> Floats:
         if not all((weight[model.happened] > 0).any() for model in models):
-            continue
+            return none
         try:
-            samples.append(_risks(follow, models, weight, horizon, starts)[0])
+            return _risks(follow, models, weight, horizon, starts)[0]
         except DataError:
-            continue
-    if len(samples) < (1 - MOST_LOST) * n_samples:
-        raise DataError(
-            f"{n_samples - len(samples)} of {plural(n_samples, 'bootstrap sample')} have no finite model: some "
-            f"category has hardly any event. Join small categories, or give a smaller competing_formula=."
-        )
-    return np.array(samples)
+            return none
+
+    def evaluate(counts: Floats) -> Floats:
+        return np.array([one(drawn[patient]) for drawn in counts])
+
+    advice = "some category has hardly any event. Join small categories, or give a smaller competing_formula=."
+    return bootstrap(evaluate, int(patient.max()) + 1, n_samples=n_samples, seed=seed, advice=advice)
 
 
 def _table(
@@ -331,7 +324,3 @@ def _word(level: Any) -> str:
     if isinstance(level, int | float | np.number):
         return f"{float(level):.10g}"
     return str(level)
-
-
-def _lost(n: int) -> str:
-    return f" ({plural(n, 'sample')} without a finite model left out)" if n else ""

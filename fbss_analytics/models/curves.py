@@ -12,6 +12,7 @@ from .followup import FollowUp, groups
 from .kernels.aalen_johansen import Steps, curves
 from .results import STEP_COLUMNS, Curve
 from .rows import warn
+from .weights import case_weights, count_rows
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -27,6 +28,7 @@ def risk_curve(
     conf_level: float,
     conf_type: str,
     method: str,
+    weights: str | None = None,
 ) -> Curve:
     """Return the curve of every group.
 
@@ -34,8 +36,9 @@ def risk_curve(
     ----------
     follow : checked follow-up. kind : survival, cumulative_incidence or cumulative_hazard.
     cause : (n,) 0 for censored, else 1 + place in ``names``; a cause treated as censored has been set to 0.
-    method : how it was estimated, in words.
+    method : how it was estimated, in words. weights : column of weights of the rows.
     """
+    weighted = case_weights(follow, weights)
     clusters = follow.codes(follow.cluster) if follow.cluster is not None else None
     tables: list[pd.DataFrame] = []
     sizes: dict[str, int] = {}
@@ -46,6 +49,8 @@ def risk_curve(
             len(names),
             entry=None if follow.entry is None else follow.entry[mask],
             cluster=None if clusters is None else clusters[mask],
+            weight=None if weighted is None else weighted.values[mask],
+            repeats=weighted is not None and weighted.repeats,
             entry_in_variance=kind == "cumulative_incidence",
         )
         if np.any((steps.survival[:-1] == 0) & (steps.events.sum(axis=0)[1:] > 0)) and kind != "cumulative_hazard":
@@ -53,11 +58,13 @@ def risk_curve(
                 f"In group {group!r} everyone at risk had an event before others entered: the curve ends there. "
                 f"Start the clock later, when more are under observation."
             )
-        sizes[group] = int(mask.sum())
+        sizes[group] = count_rows(mask, weighted)
         tables.extend(_table(steps, kind, j, group, name, conf_type, conf_level) for j, name in enumerate(names))
     words = [method]
     if follow.entry is not None:
         words.append("at risk only after entry")
+    if weighted is not None:
+        words.append(weighted.words)
     if clusters is not None:
         words.append(f"standard errors clustered on {follow.cluster} ({plural(int(clusters.max()) + 1, 'cluster')})")
     return Curve(
@@ -70,8 +77,8 @@ def risk_curve(
         conf_level=conf_level,
         definitions=follow.definitions,
         excluded=follow.excluded,
-        n=len(follow.stop),
-        events=int(((follow.cause > 0) & (follow.cause <= follow.n_events)).sum()),
+        n=sum(sizes.values()),
+        events=count_rows((follow.cause > 0) & (follow.cause <= follow.n_events), weighted),
         sizes=sizes,
         competing=tuple(name for name in names if name in follow.competing),
         unit=follow.unit,

@@ -11,6 +11,7 @@ import pandas as pd
 from ..cohort import Cohort, Definition
 from ..errors import InputError
 from ..formats import decimal, html_table, interval, plural
+from .bootstrap import bootstrap
 from .followup import Columns, follow_up
 
 Floats = npt.NDArray[np.float64]
@@ -136,16 +137,25 @@ def estimate_cut_off(
         raise InputError(
             f"By day {horizon_days:g} there are {plural(int(case.sum()), 'case')} and {int(other.sum())} others."
         )
-    everyone = np.arange(len(value))
-    found = best_cut_off(value, case, other, _weights(follow.stop, follow.cause, horizon_days))
-    drawn = np.random.default_rng(seed)
-    samples = []
-    for _ in range(n_samples):
-        at = drawn.choice(everyone, len(everyone))
-        if case[at].any() and other[at].any():
-            weight = _weights(follow.stop[at], follow.cause[at], horizon_days)
-            samples.append(best_cut_off(value[at], case[at], other[at], weight))
-    low, high = np.percentile(np.array(samples), [2.5, 97.5], axis=0)
+    patient = np.arange(len(value)) if follow.cluster is None else follow.codes(follow.cluster)
+
+    def one(times: Floats) -> tuple[float, float, float, float]:
+        """Return the cut-off of rows counted ``times`` (n,)."""
+        at = times > 0
+        if not (case[at].any() and other[at].any()):
+            return (np.nan,) * 4
+        weight = times[at] * _weights(follow.stop[at], follow.cause[at], times[at], horizon_days)
+        return best_cut_off(value[at], case[at], other[at], weight)
+
+    found = one(np.ones(len(value)))
+    samples = bootstrap(
+        lambda counts: np.array([one(drawn[patient]) for drawn in counts]),
+        int(patient.max()) + 1,
+        n_samples=n_samples,
+        seed=seed,
+        advice="they hold no case, or no others, by the day. Take a later horizon_days=.",
+    )
+    low, high = np.percentile(samples.values, [2.5, 97.5], axis=0)
     rows = {
         "quantity": ["cut_off", "auc", "sensitivity", "specificity"],
         "estimate": found,
@@ -154,7 +164,7 @@ def estimate_cut_off(
     }
     method = (
         f"Cases by day {horizon_days:g} against the others, weighted for censoring; Youden's index; percentile "
-        f"interval of {len(samples)} resampled cohorts, seed {seed}."
+        f"interval of {samples.words('resampled cohorts')}, seed {seed}."
     )
     return CutOff(
         outcome, marker, pd.DataFrame(rows), method, len(value), int(case.sum()), follow.excluded, cohort.definitions
@@ -174,14 +184,15 @@ def best_cut_off(value: Floats, case: Mask, other: Mask, weight: Floats) -> tupl
     return float(cuts[best]), area, float(sensitivity[best]), float(below[best])
 
 
-def _weights(stop: Floats, cause: npt.NDArray[np.int64], horizon: float) -> Floats:
+def _weights(stop: Floats, cause: npt.NDArray[np.int64], times: Floats, horizon: float) -> Floats:
     """Return 1 / the probability (Kaplan-Meier) of not being censored before the event, or before the horizon.
 
-    Of those who leave on one day, events leave first, so they are not at risk of being censored on it.
+    Of those who leave on one day, events leave first, so they are not at risk of being censored on it. ``times`` (n,):
+    how often each row counts.
     """
     days, place = np.unique(stop, return_inverse=True)
-    censored = np.bincount(place, weights=cause == 0, minlength=len(days))
-    left = np.bincount(place, minlength=len(days))
+    censored = np.bincount(place, weights=times * (cause == 0), minlength=len(days))
+    left = np.bincount(place, weights=times, minlength=len(days))
     at_risk = left[::-1].cumsum()[::-1] - (left - censored)
     stays = np.cumprod(1 - np.divide(censored, at_risk, out=np.zeros(len(days)), where=at_risk > 0))
     before = np.searchsorted(days, np.minimum(stop, horizon), side="left")

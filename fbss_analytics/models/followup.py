@@ -181,7 +181,7 @@ def _of_frame(frame: pd.DataFrame, columns: Columns, also: tuple[str, ...], othe
     check_columns(frame, [*needed, *also], argument="The call")
     kept, excluded = complete_rows(frame, [*needed, *also])
     frame = frame[kept].reset_index(drop=True)
-    status = _text_status(frame[columns.status], columns)
+    status = text_status(frame[columns.status], columns)
     events, competing = _named(columns.event) or ("event",), _named(columns.competing)
     _check_words(status, events, competing, columns.status)
     left = sorted(set(status) - {CENSORED, *events, *competing})
@@ -215,7 +215,7 @@ def _named(words: str | Sequence[str] | None) -> tuple[str, ...]:
     return (words,) if isinstance(words, str) else tuple(words)
 
 
-def _text_status(values: pd.Series[Any], columns: Columns) -> pd.Series[Any]:
+def text_status(values: pd.Series[Any], columns: Columns) -> pd.Series[Any]:
     """Return status as text; true/false and 0/1 become the event's name and "censored"; other numbers are refused."""
     distinct = set(values.unique())
     kind = pd.api.types.infer_dtype(values, skipna=True)

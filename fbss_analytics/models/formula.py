@@ -62,7 +62,8 @@ class Design:
     """A design matrix and the recipe that makes further rows.
 
     ``matrix`` (n, p); ``names`` (p,); ``percentiles``: 0th to 100th percentile of every numeric variable (index 0 ..
-    100); ``typical``: one row with medians and reference levels.
+    100); ``typical``: one row with medians and reference levels; ``n_over_time``: how many columns, the last ones, are
+    others times a function of time.
     """
 
     formula: str
@@ -73,6 +74,7 @@ class Design:
     percentiles: pd.DataFrame = field(repr=False)
     typical: pd.DataFrame = field(repr=False)
     spec: Any = field(repr=False)
+    n_over_time: int = 0
 
     @property
     def n_parameters(self) -> int:
@@ -80,9 +82,14 @@ class Design:
         return len(self.names) - int(self.intercept)
 
     def rows(self, values: pd.DataFrame) -> Floats:
-        """Return matrix rows for new values of the variables, with the knots and levels of the fit."""
+        """Return matrix rows for new values of the variables, with the knots and levels of the fit.
+
+        Columns times a function of time are 0: the rows are those where the function is.
+        """
         made = self.spec.get_model_matrix(values, context=_context(), na_action="ignore")
-        return np.asarray(made[list(self.names)], dtype=np.float64)
+        fixed = list(self.names[: len(self.names) - self.n_over_time])
+        rows = np.asarray(made[fixed], dtype=np.float64)
+        return np.hstack([rows, np.zeros((len(rows), self.n_over_time))]) if self.n_over_time else rows
 
     def at(self, variable: str, values: Sequence[float] | Floats) -> Floats:
         """Return matrix rows where ``variable`` takes ``values`` and the others are typical."""

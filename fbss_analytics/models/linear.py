@@ -11,6 +11,7 @@ from ..cohort import Cohort
 from ..errors import InputError, one_of
 from ..formats import plural
 from .adequacy import check_clusters
+from .crosscheck_regression import check_linear
 from .differences import Floats, complete, difference_fit
 from .results import Fit
 
@@ -31,6 +32,7 @@ def fit_linear(
     baseline: str | None,
     errors: str = "hc3",
     cluster: str | None = None,
+    crosscheck: bool = False,
     conf_level: float = 0.95,
 ) -> Fit:
     """Fit a linear model of a continuous outcome, adjusted for its baseline (ANCOVA).
@@ -55,6 +57,8 @@ def fit_linear(
     cluster : str, optional
         Column of the patient or centre: clustered standard errors (HC1). A cohort with several rows per patient uses
         ``patient_id``.
+    crosscheck : bool
+        Fit again with statsmodels, and stop when it disagrees.
     conf_level : float
         0.95 by default.
 
@@ -68,6 +72,8 @@ def fit_linear(
     InputError
         The outcome is neither a number nor yes/no; wrong formula; constant or collinear columns; too few rows or
         clusters.
+    DataError
+        A second engine disagrees.
 
     Warns
     -----
@@ -104,17 +110,17 @@ def fit_linear(
     if df < 1:
         raise InputError(f"{plural(len(y), 'row')} for {plural(x.shape[1], 'parameter')}; leave terms out.")
     coefficients, residual, bread = _least_squares(x, y)
-    if cluster is None:
+    codes = None if cluster is None else rows.codes(cluster)
+    if codes is None:
         middle, words = ERRORS[errors](x, residual, _leverage(x, bread, errors), df), WORDS[errors]
     else:
-        codes = rows.codes(cluster)
-        size = check_clusters(codes, rows.design.n_parameters, cluster=cluster)
+        size = check_clusters(codes, rows.design.n_parameters, cluster=str(cluster))
         scores = np.stack([np.bincount(codes, column * residual, size) for column in x.T], axis=1)
         middle = np.asarray(scores.T @ scores, dtype=np.float64) * (size / (size - 1) * (len(y) - 1) / df)
         words, df = f"robust standard errors (HC1), clustered on {cluster} ({plural(size, 'cluster')})", size - 1
     adjusted = f"adjusted for {baseline} (ANCOVA)" if baseline else "not adjusted for a baseline"
     spread = float(residual @ residual)
-    return difference_fit(
+    fit = difference_fit(
         rows,
         coefficients,
         bread @ middle @ bread,
@@ -124,6 +130,7 @@ def fit_linear(
         conf_level=conf_level,
         log_likelihood=(_log_likelihood(spread, len(y)), _log_likelihood(float(((y - y.mean()) ** 2).sum()), len(y))),
     )
+    return check_linear(fit, x, y, errors=errors, cluster=codes) if crosscheck else fit
 
 
 def _least_squares(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:

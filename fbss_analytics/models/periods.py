@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import pandas as pd
 from ..errors import InputError, nearest
 from .adequacy import check_clusters, refuse_flat, warn_if_few
 from .bands import chi2_p
-from .followup import FollowUp
+from .cox_case import CoxRows, method_words
 from .formula import Design, Term
 from .kernels import cox
 from .results import Fit
@@ -22,17 +23,7 @@ from .terms import make_fit, wald_tests
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What `fit_cox` has been asked for: cause, ties, column of the patient, level of the intervals, words so far."""
-
-    cause: str
-    ties: str
-    patient: str | None
-    conf_level: float
-    method: str
+Number = TypeVar("Number", np.float64, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,16 +66,7 @@ def split_follow_up(stop: Floats, entry: Floats | None, happened: Mask, cuts: Se
     return Split(row, period, start, end, event)
 
 
-def fit_by_period(
-    follow: FollowUp,
-    happened: Mask,
-    design: Design,
-    settings: Settings,
-    *,
-    periods: Sequence[float],
-    varying: str | Sequence[str] | None,
-    stratum: Ints | None,
-) -> Fit:
+def fit_by_period(rows: CoxRows, *, periods: Sequence[float], varying: str | Sequence[str] | None) -> Fit:
     """Return one fit over all periods, with the periods apart in ``.parts``.
 
     Raises
@@ -92,6 +74,7 @@ def fit_by_period(
     InputError
         Cuts that are not increasing days, a period without the event, or ``varying`` names no term.
     """
+    follow, happened, design, settings = rows.follow, rows.happened, rows.design, rows.settings
     cuts = _cuts(periods)
     names = period_names(cuts)
     split = split_follow_up(follow.stop, follow.entry, happened, cuts)
@@ -102,18 +85,29 @@ def fit_by_period(
     fewest = int(np.argmin(counts))
     warn_if_few(int(counts[fewest]), design.n_parameters, when=names[fewest])
     layout = _layout(design, split, names, varying)
-    strata = None if stratum is None else stratum[split.row]
+
+    def cut(values: npt.NDArray[Number] | None) -> npt.NDArray[Number] | None:
+        return None if values is None else values[split.row]
+
     sets = cox.risk_sets(
-        layout.expanded.matrix, split.stop, split.happened, entry=split.entry, stratum=strata, ties=settings.ties
+        layout.expanded.matrix,
+        split.stop,
+        split.happened,
+        entry=split.entry,
+        stratum=cut(rows.stratum),
+        weight=cut(rows.weight),
+        offset=cut(rows.offset),
+        ties=settings.ties,
     )
     result = cox.fit_risk_sets(sets)
     refuse_flat(layout.expanded, result.flat, result.converged, split.happened)
     covariance = result.covariance
-    if settings.patient is not None:
-        codes = follow.codes(settings.patient)
-        check_clusters(codes, layout.expanded.n_parameters, cluster=settings.patient)
-        covariance = cox.sandwich(sets, result, cluster=codes[split.row])
-    how = f"one model split at {', '.join(f'day {cut:g}' for cut in cuts)}; {settings.method}"
+    if rows.is_robust:
+        if rows.cluster is not None:
+            check_clusters(rows.cluster, layout.expanded.n_parameters, cluster=str(settings.cluster))
+        # Without clusters the pieces of a row still belong together.
+        covariance = cox.sandwich(sets, result, cluster=split.row if rows.cluster is None else cut(rows.cluster))
+    how = f"one model split at {', '.join(f'day {day:g}' for day in cuts)}; {method_words(rows)}"
     common = {
         "model": "cox",
         "measure": "HR",
@@ -130,7 +124,7 @@ def fit_by_period(
         for number, name in enumerate(names)
     )
     likelihood = (result.log_likelihood, result.log_likelihood_null)
-    gain = None if settings.patient is not None else 2 * (likelihood[0] - likelihood[1])
+    gain = None if rows.is_robust else 2 * (likelihood[0] - likelihood[1])
     errors = np.sqrt(np.diag(covariance))
     return Fit(
         formula=design.formula,

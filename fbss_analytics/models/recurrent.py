@@ -43,7 +43,8 @@ def estimate_mean_cumulative_count(
     Parameters
     ----------
     episodes : DataFrame, or anything whose ``.frame`` is one
-        One row per piece of follow-up: every row of the cohort from day 0, without gaps, cut at its events.
+        One row per piece of follow-up: every row of the cohort from day 0, or from when it enters late, without gaps,
+        cut at its events.
     row, start, stop, status : str
         Columns of the row of the cohort, first day, last day, and how the piece ended (text): ``event``, ``terminal``
         or ``censored``.
@@ -73,7 +74,7 @@ def estimate_mean_cumulative_count(
     InputError
         A column or word is not there, status is no text, or nobody has the event.
     DataError
-        Values are missing, a row starts late or has a gap, or is followed on after the terminal event.
+        Values are missing, a row starts before day 0 or has a gap, or is followed on after the terminal event.
 
     When not to use it
     ------------------
@@ -97,7 +98,7 @@ def estimate_mean_cumulative_count(
     [0.0, 0.5, 0.5, 1.0, 1.0]
     """
     one_of(conf_type, ("log", "plain"), name="conf_type")
-    found = spells(episodes, row=row, start=start, stop=stop, label=status, by=by, cluster=cluster)
+    found = spells(episodes, row=row, start=start, stop=stop, label=status, by=by, cluster=cluster, late_entry=True)
     _check_words(found, status=status, event=event, terminal=terminal)
     names = (outcome or event, *([terminal] if terminal else []))
     tables: list[pd.DataFrame] = []

@@ -14,6 +14,7 @@ from ..errors import InputError, nearest
 from ..formats import plural
 from .adequacy import check_clusters, refuse_flat, warn_if_few
 from .bands import normal_quantile
+from .crosscheck_regression import check_logistic
 from .formula import Design, build_design, formula_variables
 from .kernels.cox import flat_directions
 from .results import Curve, Fit
@@ -29,6 +30,7 @@ def fit_logistic(
     outcome: str,
     formula: str,
     cluster: str | None = None,
+    crosscheck: bool = False,
     conf_level: float = 0.95,
 ) -> Fit:
     """Fit a logistic regression for a yes/no column.
@@ -46,6 +48,9 @@ def fit_logistic(
     cluster : str, optional
         Column of the patient or centre: robust standard errors. A cohort with several rows per patient uses
         ``patient_id``.
+    crosscheck : bool
+        Fit again by iteratively reweighted least squares (own; statsmodels where there are clusters), and stop when
+        the two disagree.
     conf_level : float
         Of the Wald intervals.
 
@@ -59,7 +64,7 @@ def fit_logistic(
     InputError
         The outcome is a time-to-event outcome, or not yes/no; wrong formula; constant or collinear columns.
     DataError
-        A column separates yes from no perfectly.
+        A column separates yes from no perfectly, or a second engine disagrees.
 
     Warns
     -----
@@ -101,16 +106,16 @@ def fit_logistic(
     risk = 1 / (1 + np.exp(-(design.matrix @ coefficients)))
     covariance = np.linalg.inv((design.matrix.T * (risk * (1 - risk))) @ design.matrix).astype(np.float64)
     method = "Logistic regression (statsmodels), maximum likelihood, Wald intervals; model-based standard errors."
-    if cluster is not None:
-        codes = np.asarray(pd.factorize(frame[cluster])[0], dtype=np.int64)
-        clusters = plural(check_clusters(codes, design.n_parameters, cluster=cluster), "cluster")
+    codes = None if cluster is None else np.asarray(pd.factorize(frame[cluster])[0], dtype=np.int64)
+    if codes is not None:
+        clusters = plural(check_clusters(codes, design.n_parameters, cluster=str(cluster)), "cluster")
         covariance = _clustered(design.matrix, happened - risk, covariance, codes)
         method = method.replace("model-based", "robust").replace(
             "errors.", f"errors, clustered on {cluster} ({clusters})."
         )
     mean = happened.mean()
     null = float(len(frame) * (mean * np.log(mean) + (1 - mean) * np.log(1 - mean)))
-    return make_fit(
+    fit = make_fit(
         design,
         coefficients,
         covariance,
@@ -127,6 +132,7 @@ def fit_logistic(
         excluded=excluded,
         unit=cohort.unit if isinstance(cohort, Cohort) else "row",
     )
+    return check_logistic(fit, design.matrix, happened, cluster=codes) if crosscheck else fit
 
 
 def estimate_effect_curve(fit: Fit, *, term: str, reference: float, values: Iterable[float] | None = None) -> Curve:
@@ -175,6 +181,8 @@ def estimate_effect_curve(fit: Fit, *, term: str, reference: float, values: Iter
     if fit.parts:
         periods = ", ".join(part.period for part in fit.parts)
         raise InputError(f"The curve differs between periods ({periods}); give one of them, such as fit.parts[0].")
+    if fit.case is not None and term in fit.case.over_time:
+        raise InputError(f"The ratio of {term!r} changes with time; its coefficients are in .estimates.")
     if fit.measure == "difference":
         raise InputError("An effect curve shows ratios; the differences of this fit are in .estimates.")
     known = list(fit.design.percentiles.columns)

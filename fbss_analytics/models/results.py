@@ -10,53 +10,28 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ..cohort import Definition
 from ..errors import InputError
-from ..formats import html_table, interval, p_value, percent, plural, ratio
-from .formula import Design
+from ..formats import html_table, percent, plural, ratio
+from .fit import Fit
+from .quantiles import quantile_rows
+from .result_table import (
+    ESTIMATE_COLUMNS,
+    MEASURES,
+    SHARES,
+    STEP_COLUMNS,
+    YEAR,
+    estimate_table,
+    intervals,
+    percent_words,
+    ratio_words,
+    share,
+    whole,
+)
 
-Floats = npt.NDArray[np.float64]
-
-ESTIMATE_COLUMNS = (
-    "model", "outcome", "cause", "term", "level", "reference", "measure", "contrast", "horizon_days", "estimate",
-    "coefficient", "std_error", "df", "conf_low", "conf_high", "p_value", "n", "events",
-)  # fmt: skip
-"""Columns of every result's ``.estimates``: ``estimate`` on the scale named in ``measure``, ``coefficient`` and
-``std_error`` on the model's."""
-
-STEP_COLUMNS = (
-    "group", "cause", "time_days", "estimate", "std_error", "conf_low", "conf_high",
-    "n_at_risk", "n_events", "n_censored",
-)  # fmt: skip
-"""Columns of a risk curve: one row per group, cause and step."""
-
-MEASURES = {
-    "survival": "survival",
-    "cumulative_incidence": "cumulative incidence",
-    "cumulative_hazard": "cumulative hazard",
-    "state_occupancy": "state occupancy",
-    "mean_cumulative_count": "mean cumulative count",
-}
-"""How each kind of risk curve calls its estimate."""
-
-SHARES = ("survival", "cumulative_incidence", "state_occupancy")
-"""Kinds of curve whose estimate is a share, written in percent."""
-
-YEAR = 365
-"""Days between the horizons of ``.estimates``; ``until_days=1825`` is five of them."""
-
-
-def estimate_table(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
-    """Return rows as a frame with `ESTIMATE_COLUMNS`, absent text as "" and absent numbers as NaN."""
-    frame = pd.DataFrame(list(rows)).reindex(columns=list(ESTIMATE_COLUMNS))
-    for column in ESTIMATE_COLUMNS[:8]:
-        frame[column] = frame[column].astype(object).where(frame[column].notna(), "")
-    for column in ESTIMATE_COLUMNS[8:-2]:
-        frame[column] = frame[column].astype(np.float64)
-    return frame.astype({"n": np.int64, "events": np.int64})
+__all__ = ["ESTIMATE_COLUMNS", "MEASURES", "SHARES", "STEP_COLUMNS", "YEAR", "Curve", "Fit", "estimate_table"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +59,8 @@ class Curve:
         Rows of each group.
     competing : tuple of str
         Which causes compete, rather than being of interest.
+    overstated : tuple of str
+        Which "causes" are 1 minus Kaplan-Meier with the competing events censored; never drawn without the risk itself.
     """
 
     kind: str
@@ -99,6 +76,7 @@ class Curve:
     events: int
     sizes: Mapping[str, int] = field(default_factory=dict)
     competing: tuple[str, ...] = ()
+    overstated: tuple[str, ...] = ()
     unit: str = "row"
 
     @property
@@ -159,6 +137,30 @@ class Curve:
                 )
         return estimate_table(rows)
 
+    def quantile(self, p: float | Iterable[float] = 0.5) -> pd.DataFrame:
+        """Return the day by which a share has had the event, with `ESTIMATE_COLUMNS`.
+
+        **Definition**: the first day on which survival is at or below 1 - p (cumulative incidence at or above p);
+        where it is exactly that until a later step, the middle of both days. Limits are the days on which the band's
+        lower and upper limits get there. Missing where a curve or limit never does.
+
+        Parameters
+        ----------
+        p : one share or several, between 0 and 1; 0.5 is the median.
+        """
+        return estimate_table(
+            {
+                **row,
+                "model": self.kind,
+                "outcome": self.outcome,
+                "term": self.by or "",
+                "level": row["group"] if self.by else "",
+                "n": self.sizes[str(row["group"])],
+                "events": int(self._pieces[str(row["group"]), str(row["cause"])]["n_events"].sum()),
+            }
+            for row in quantile_rows(self._pieces, self.kind, p)
+        )
+
     def risk_table(self, days: float | Iterable[float]) -> pd.DataFrame:
         """Return the counts that stand under a curve.
 
@@ -214,12 +216,12 @@ class Curve:
 
     def sentence(self) -> str:
         """Say the curve at the last whole year in which someone is still followed in every group."""
-        level = _percent_words(self.conf_level)
+        level = percent_words(self.conf_level)
         if self.kind == "effect":
             low, high = self.data.iloc[0], self.data.iloc[-1]
             return (
-                f"{low['term']}, against {low['reference']:g}: {low['measure']} {_ratio_words(low, level)} "
-                f"at {low['value']:g} and {_ratio_words(high, level)} at {high['value']:g} "
+                f"{low['term']}, against {low['reference']:g}: {low['measure']} {ratio_words(low, level)} "
+                f"at {low['value']:g} and {ratio_words(high, level)} at {high['value']:g} "
                 f"(association, mutually adjusted)."
             )
         shortest = min(float(piece["time_days"].iloc[-1]) for piece in self._pieces.values())
@@ -229,172 +231,26 @@ class Curve:
         for cause, rows in table.groupby("cause", sort=False):
             where = [f" for {self.by} {name}" if self.by else "" for name in rows["level"]]
             values = [
-                f"{_share(row, self.kind, level)}{group}" for row, group in zip(rows.itertuples(), where, strict=True)
+                f"{share(row, self.kind, level)}{group}" for row, group in zip(rows.itertuples(), where, strict=True)
             ]
             name = self.outcome if cause == "event" else str(cause)
             said.append(f"{name} {', '.join(values)}")
         lead = "Free of" if self.kind == "survival" else f"{MEASURES[self.kind].capitalize()} of"
         lead = "In state" if self.kind == "state_occupancy" else lead
         return (
-            f"{lead} {'; '.join(said)} by day {_whole(day)}. "
+            f"{lead} {'; '.join(said)} by day {whole(day)}. "
             f"{plural(self.n, self.unit)}, {plural(self.events, 'event')}; {self.conf_type} interval."
         )
 
     def _repr_html_(self) -> str:
         table = self.estimates
         shown = pd.DataFrame(
-            {"group": table["level"], "cause": table["cause"], "day": table["horizon_days"].map(_whole)}
+            {"group": table["level"], "cause": table["cause"], "day": table["horizon_days"].map(whole)}
         )
         if self.kind == "effect":
             shown = pd.DataFrame({"contrast": table["contrast"]})
         write = percent if self.kind in SHARES else ratio
         scale = 100.0 if write is percent else 1.0
         shown[MEASURES.get(self.kind, "ratio")] = table["estimate"].map(write)
-        shown["interval"] = _intervals(table, digits=1 if write is percent else 2, scale=scale)
+        shown["interval"] = intervals(table, digits=1 if write is percent else 2, scale=scale)
         return html_table(shown, caption=self.sentence(), notes=self.method)
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """A fitted regression.
-
-    Attributes
-    ----------
-    model : str
-        ``cox``, ``logistic``, ``linear``, ``gee`` or ``mixed``.
-    measure : str
-        HR, OR or difference, the scale of ``estimate``.
-    outcome, cause, formula : str
-        What was modelled.
-    estimates : DataFrame
-        `ESTIMATE_COLUMNS`, one row per level that is not the reference, one per spline.
-    coefficients : DataFrame
-        parameter, coefficient, std_error: every column of the design matrix.
-    covariance : ndarray (p, p)
-        Of the coefficients; robust where ``method`` says so.
-    tests : DataFrame
-        term, test, chi2, df, p_value: Wald tests of whole terms and of nonlinearity, and of the whole model.
-    levels : DataFrame
-        term, level, n, events of every category, the reference included (``is_reference``).
-    n, events, n_parameters, events_per_parameter
-        Rows used, events among them, parameters after categories and splines are expanded.
-    parts, period
-        Of a model split by time (``fit_cox(..., periods=)``): the same model seen period by period, each a `Fit` whose
-        ``period`` says which; its ``n`` counts rows at risk in it.
-    """
-
-    model: str
-    measure: str
-    outcome: str
-    cause: str
-    formula: str
-    table: pd.DataFrame = field(repr=False)
-    coefficients: pd.DataFrame = field(repr=False)
-    covariance: Floats = field(repr=False)
-    tests: pd.DataFrame = field(repr=False)
-    levels: pd.DataFrame = field(repr=False)
-    n: int
-    events: int
-    n_parameters: int
-    log_likelihood: float
-    log_likelihood_null: float
-    method: str
-    conf_level: float
-    definitions: tuple[Definition, ...] = field(repr=False)
-    excluded: pd.DataFrame = field(repr=False)
-    design: Design = field(repr=False)
-    unit: str = "row"
-    parts: tuple[Fit, ...] = field(default=(), repr=False)
-    period: str = ""
-
-    @property
-    def estimates(self) -> pd.DataFrame:
-        """A copy of the estimates."""
-        return self.table.copy()
-
-    @property
-    def events_per_parameter(self) -> float:
-        """Events per parameter; below 10 the estimates are unsteady. Of a logistic model: the rarer outcome's."""
-        rarer = min(self.events, self.n - self.events) if self.model == "logistic" else self.events
-        return rarer / self.n_parameters
-
-    def sentence(self, term: str | None = None) -> str:
-        """Say one term's result in one sentence: the first of the formula, or ``term``.
-
-        Raises
-        ------
-        InputError
-            ``term`` is not among the estimates.
-        """
-        rows = self.table if term is None else self.table[self.table["term"] == term]
-        if rows.empty:
-            known = ", ".join(dict.fromkeys(self.table["term"]))
-            raise InputError(f"term={term!r} is not among the estimates; known: {known}.")
-        row = rows.iloc[0]
-        level = _percent_words(self.conf_level)
-        others = [name for name in dict.fromkeys(self.table["term"]) if name != row["term"]]
-        adjusted = f"association, mutually adjusted for {_listed(others)}" if others else "association, unadjusted"
-        curved = row["df"] > 1 and self.measure != "difference"
-        whole = f" for the whole curve ({row['df']:.0f} df)" if curved else ""
-        name = self.outcome if self.cause in ("", "event") else self.cause
-        when = f", {self.period}" if self.period else ""
-        return (
-            f"{row['term']}, {row['contrast']}{when}: {self.measure} {_ratio_words(row, level)} for {name}, "
-            f"p {_p_words(row['p_value'])}{whole} ({adjusted}; {self._size_words()})."
-        )
-
-    def _size_words(self) -> str:
-        """Return rows and, where there are any, events in words."""
-        rows = plural(self.n, self.unit)
-        if self.measure == "difference":
-            return f"{rows}, {plural(self.n_parameters, 'parameter')}"
-        return f"{rows}, {plural(self.events, 'event')}, {self.events_per_parameter:.1f} events per parameter"
-
-    def _repr_html_(self) -> str:
-        table = self.table
-        shown = pd.DataFrame({"term": table["term"], "contrast": table["contrast"]})
-        shown[self.measure] = table["estimate"].map(ratio)
-        shown["interval"] = _intervals(table, digits=2, scale=1.0)
-        shown["p"] = table["p_value"].map(p_value)
-        caption = f"{self.outcome}: association, mutually adjusted. {self._size_words()}"
-        return html_table(shown, caption=caption, notes=self.method)
-
-
-def _ratio_words(row: pd.Series, level: str) -> str:
-    """Return "1.42 (95 % CI 1.10 to 1.83)"."""
-    return f"{ratio(row['estimate'])} ({level} CI {ratio(row['conf_low'])} to {ratio(row['conf_high'])})"
-
-
-def _share(row: object, kind: str, level: str) -> str:
-    """Return an estimate of a risk curve with its interval in words."""
-    estimate, low, high = (float(getattr(row, name)) for name in ("estimate", "conf_low", "conf_high"))
-    if kind not in SHARES:
-        return f"{ratio(estimate)} ({level} CI {interval(low, high)})"
-    return f"{percent(estimate)} ({level} CI {interval(low, high, digits=1, scale=100.0)})"
-
-
-def _percent_words(conf_level: float) -> str:
-    """Return "95 %"."""
-    return f"{100 * conf_level:g} %"
-
-
-def _p_words(p: float) -> str:
-    """Return "< 0.001" or "= 0.012"."""
-    text = p_value(p)
-    return text.replace("<", "< ") if text.startswith("<") else f"= {text}"
-
-
-def _listed(names: list[str]) -> str:
-    """Return names joined as in a sentence."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _whole(day: float) -> str:
-    """Return a day without needless decimals."""
-    return f"{day:,.10g}"
-
-
-def _intervals(table: pd.DataFrame, *, digits: int, scale: float) -> list[str]:
-    """Return each row's interval as text."""
-    pairs = zip(table["conf_low"], table["conf_high"], strict=True)
-    return [interval(low, high, digits=digits, scale=scale) for low, high in pairs]

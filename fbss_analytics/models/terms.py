@@ -57,7 +57,7 @@ def make_fit(
         log_likelihood=log_likelihood[0],
         log_likelihood_null=log_likelihood[1],
         conf_level=conf_level,
-        # A result carries the recipe, not the rows.
+        # The design of a result is the recipe; the rows stand in the case of a Cox fit alone.
         design=replace(design, matrix=design.matrix[:0]),
         **about,
     )
@@ -104,6 +104,20 @@ def estimate_frame(
             rows.append(row)
     whole = {"n": len(design.matrix), "events": int(happened.sum())}
     return estimate_table({**whole, **common, **row} for row in rows)
+
+
+def term_rows(design: Design) -> list[tuple[range, Floats]]:
+    """Return, for each row of `estimate_frame`, the columns its p-value tests and the combination it estimates."""
+    unit = np.eye(len(design.names))
+    rows = []
+    for term in design.terms:
+        if term.kind == "curve" and len(term.variables) == 1:
+            high, low, _ = percentile_contrast(design, term.variables[0])
+            both = design.at(term.variables[0], [high, low])
+            rows.append((range(term.start, term.stop), both[0] - both[1]))
+        else:
+            rows += [(range(j, j + 1), unit[j]) for j in range(term.start, term.stop)]
+    return rows
 
 
 def wald_tests(

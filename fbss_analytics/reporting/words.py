@@ -30,12 +30,17 @@ UNITS = ("days", "months", "years", "mm", "mg", "percent")
 
 MODEL_WORDS = {
     "cox": "Cox regression",
+    "fine_gray": "Fine-Gray",
     "logistic": "logistic regression",
     "linear": "linear regression",
     "gee": "estimating equations",
     "mixed": "mixed model",
     "kaplan_meier": "Kaplan-Meier",
     "aalen_johansen": "Aalen-Johansen",
+    "andersen_gill": "Andersen-Gill",
+    "pwp_total": "PWP total time",
+    "pwp_gap": "PWP gap time",
+    "wlw": "Wei-Lin-Weissfeld",
 }
 
 

@@ -177,7 +177,9 @@ def test_cox_rows_and_strata_may_come_in_any_order(data: tuple[Any, Any, Any], s
     )
     np.testing.assert_allclose(one.log_likelihood_null, other.log_likelihood_null, atol=1e-9)
     if one.converged and not one.flat.any():
-        np.testing.assert_allclose(one.coefficients, other.coefficients, atol=1e-6)
+        # A likelihood known to 1e-9 places its maximum within sqrt(2e-9) standard errors, however flat it is.
+        apart = (one.coefficients - other.coefficients) / np.sqrt(np.diag(one.covariance))
+        np.testing.assert_allclose(apart, 0, atol=5e-5)
 
 
 @CALM

@@ -27,7 +27,7 @@ ROW_MM = line_mm(SMALL_SIZE) + 0.3
 def with_counts(curve: Curve, lines: list[Line], days: list[float], last: float, *, stacked: bool) -> Axes:
     """Return the axes of the curves, with the table of counts drawn below them on their own axes."""
     table = curve.risk_table(days)
-    drawn = tuple(dict.fromkeys(line.cause for line in lines if line.cause))
+    drawn = tuple(dict.fromkeys(line.cause for line in lines if line.cause not in ("", *curve.overstated)))
     blocks = [(group, _count_rows(curve, table, group, drawn)) for group in curve.groups]
     several = len(blocks) > 1
     labels = [label for _, rows in blocks for label, _ in rows]
@@ -93,6 +93,7 @@ def _foot(curve: Curve, stacked: bool, further: tuple[str, ...]) -> str:
     share = f"{SMALLEST_SHARE_AT_RISK * 100:.0f} % of the group"
     ends = f"Lines end where fewer than {FEWEST_AT_RISK}, or {share}, are at risk."
     absent = [f"Not drawn: {', '.join(in_words(cause) for cause in further)}."] if further else []
+    absent += ["1 - Kaplan-Meier counts competing events as censored and is no risk."] if curve.overstated else []
     return " ".join(("Upper edge: risk of any reason." if stacked else band, counted, ends, *absent))
 
 

@@ -116,7 +116,8 @@ def plot_survival(
     Parameters
     ----------
     curve : Curve
-        Of kind ``survival``.
+        Of kind ``survival``; or 1 - Kaplan-Meier with competing events censored, which is drawn beside the risk as
+        `plot_cumulative_incidence` does.
     until_days, risk_days, ax
         As for `plot_cumulative_incidence`.
 
@@ -140,6 +141,8 @@ def plot_survival(
     >>> [float(end) for end in axes.get_ylim()]
     [0.0, 1.0]
     """
+    if curve.overstated:
+        return plot_cumulative_incidence(curve, until_days=until_days, risk_days=risk_days, ax=ax)
     require_kind(curve, "survival")
     lines = curve_lines(curve, chosen_causes(curve, None)[:1], until_days)
     last = last_day(curve, until_days)

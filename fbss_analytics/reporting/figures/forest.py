@@ -1,76 +1,76 @@
-"""Forest plots: ratios on a logarithmic axis, and published figures beside ours, with aligned columns of text."""
+"""Forest plots: ratios on a logarithmic axis, differences on a plain one, with aligned columns of text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from ...errors import InputError
-from ...formats import count, decimal, interval, plural, ratio
-from ..rows import Row, adjusted_words, arrange, by_period, common_measure, series_labels
-from ..tables.results import share_words
-from ..theme import DOUBLE_MM, FONT_SIZE, GREY, INK, LIGHT, MARKERS, PAPER, SERIES, SMALL_SIZE
-from ..words import capitalised, days_in_words, in_words, term_in_words
-from .layout import (
-    blank_panel,
-    describe,
-    line_mm,
-    new_figure,
-    note_below,
-    panel,
-    text_height_mm,
-    themed,
-    widest_mm,
-    wrapped,
+from ...formats import count, plural
+from ..rows import (
+    DIFFERENCE,
+    DaysContrast,
+    Row,
+    adjusted_words,
+    arrange,
+    by_period,
+    common_measure,
+    estimate_words,
+    fewest_events,
+    is_difference,
+    series_labels,
+    size_words,
 )
+from ..theme import DOUBLE_MM, GREY, INK, MARKERS, SERIES, SMALL_SIZE
+from ..words import capitalised, in_words, term_in_words
+from .beside import EDGE_MM, ROW_MM, Column, axes_beside, legend_above
+from .layout import describe, text_height_mm, themed, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ...literature import Comparison
+    from ...models.competing_fit import CompetingFit
+    from ...models.restricted_mean import RestrictedMean
     from ...models.results import Fit
+    from ...models.transition_cox import TransitionFit
 
-EDGE_MM = 3.0
-GAP_MM = 4.0
-HEAD_MM = 6.5
-AXIS_MM = 11.0
-ROW_MM = 4.6
 TICKS = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 20.0, 50.0)
 LARGEST_RATIO = 20.0
 """Intervals reaching further than this from 1, either way, are cut with an arrow."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Column:
-    """A column of text: heading, one text per row, the side it is flush with; ``free`` rows may run out of it."""
+@dataclass(frozen=True)
+class _Scale:
+    """Where the reference stands, and beyond which values intervals are cut."""
 
-    head: str
-    texts: list[str]
-    right: bool = False
-    free: tuple[int, ...] = ()
+    reference: float
+    low: float
+    high: float
 
-    @property
-    def counted(self) -> list[int]:
-        """Rows that make the column's width."""
-        return [i for i in range(len(self.texts)) if i not in self.free]
+
+RATIOS = _Scale(1.0, 1 / LARGEST_RATIO, LARGEST_RATIO)
+DIFFERENCES = _Scale(0.0, -np.inf, np.inf)
 
 
 @themed
-def plot_forest(*fits: Fit, labels: Sequence[str] | None = None) -> Axes:
-    """Draw ratios with their intervals on a logarithmic axis, with reference rows, n, events and the numbers.
+def plot_forest(
+    *fits: Fit | CompetingFit | TransitionFit | RestrictedMean, labels: Sequence[str] | None = None
+) -> Axes:
+    """Draw ratios, or differences, with their intervals, with reference rows, n, events and the numbers.
 
     **Definition.** The rows of `table_estimates`: a level's n and events are those of the last fit that has it (of a
-    fit split by time, those of each period), the reference stands at 1. An interval that leaves the axis ends in
-    an arrow; its numbers are printed in full.
+    fit split by time, those of each period), the reference stands at 1. The axis of ratios is
+    logarithmic, and an interval that leaves it ends in an arrow; its numbers are printed in full. Differences stand on
+    a plain axis, their reference at 0.
 
     Parameters
     ----------
-    *fits : Fit
-        Fits of one measure (HR or OR).
+    *fits : Fit, CompetingFit, TransitionFit or RestrictedMean
+        Fits of one measure (HR, OR or difference); a `CompetingFit` or `TransitionFit` is all its models, a
+        `RestrictedMean` with groups the differences in days free and, where events compete, in days lost to each.
     labels : sequence of str, optional
         A name for each fit; fits with the same name share colour and marker.
 
@@ -82,7 +82,7 @@ def plot_forest(*fits: Fit, labels: Sequence[str] | None = None) -> Axes:
     Raises
     ------
     InputError
-        Without fits, with labels that do not match, or with measures that differ.
+        Without fits, with labels that do not match, with measures that differ, or with differences in several outcomes.
 
     When not to use it: to read all rows as effects; each is adjusted for the others, not for its own confounders.
 
@@ -100,92 +100,48 @@ def plot_forest(*fits: Fit, labels: Sequence[str] | None = None) -> Axes:
     >>> fbss.plot_forest(fit).get_xscale()
     'log'
     """
-    fits = by_period(fits)
-    series = series_labels(fits, labels)
-    measure = common_measure(fits)
+    shown = by_period(fits)
+    series = series_labels(shown, labels)
+    measure = common_measure(shown)
+    scale = DIFFERENCES if is_difference(measure) else RATIOS
+    axis_name = _axis_name(shown, measure)
     names = list(dict.fromkeys(series))
-    rows = arrange(fits, series)
-    # Rows at risk differ between periods, so that each has its own; else the last fit's stand for all.
-    apart = any(fit.period for fit in fits)
+    rows = arrange(shown, series)
+    # Rows at risk differ between periods, and events between causes, so that each has its own; else the last fit's.
+    apart = any(fit.period for fit in shown) or len({fit.cause for fit in shown}) > 1
     tall = [not row.head and (apart or not row.reference) for row in rows]
     heights = [ROW_MM + (len(names) - 1) * 3.6 if high else ROW_MM for high in tall]
-    level = f"{fits[0].conf_level:.0%}".replace("%", " %")
-    indent = [row.label if row.head or row.label.startswith(_term_label(row)) else f"   {row.label}" for row in rows]
-    before = [
-        _Column("", [wrapped_label(text) for text in indent]),
-        _Column("n", [_size(row, names, 0, apart) for row in rows], right=True),
-        _Column("events", [_size(row, names, 1, apart) for row in rows], right=True),
-    ]
+    level = f"{shown[0].conf_level:.0%}".replace("%", " %")
+    before = _columns(rows, names, apart=apart, events=measure != DIFFERENCE)
     heights = [max(height, text_height_mm(text) + 1) for height, text in zip(heights, before[0].texts, strict=True)]
-    after = [_Column(f"{measure} ({level} CI)", [_numbers(row, names) for row in rows])]
-    note = wrapped(_forest_note(fits, series), DOUBLE_MM - 2 * EDGE_MM, SMALL_SIZE)
-    axes, middles = _layout(before, after, heights, note, shaded=[_begins(row) for row in rows], legend=len(names) > 1)
+    after = [Column(f"{measure} ({level} CI)", [_numbers(row, names, measure) for row in rows])]
+    note = wrapped(_forest_note(shown, series), DOUBLE_MM - 2 * EDGE_MM, SMALL_SIZE)
+    listed = names if len(names) > 1 else ()
+    axes, middles = axes_beside(before, after, heights, note, shaded=[_begins(row) for row in rows], legend=listed)
     for i, name in enumerate(names):
         shift = (i - (len(names) - 1) / 2) * 3.6
-        _draw_ratios(axes, rows, [middle + shift for middle in middles], name, i)
+        _draw(axes, rows, [middle + shift for middle in middles], (name, i), scale)
     for row, middle in zip(rows, middles, strict=True):
         if row.reference:
-            axes.plot([1], [middle], marker="|", ms=5, mec=INK, mew=1, ls="none")
-    _ratio_axis(axes, rows, f"{measure} ({adjusted_words(fits)})")
+            axes.plot([scale.reference], [middle], marker="|", ms=5, mec=INK, mew=1, ls="none")
+    (_difference_axis if is_difference(measure) else _ratio_axis)(axes, rows)
+    axes.axvline(scale.reference, color=GREY, lw=0.75, ls=(0, (3, 2)), zorder=0)
+    axes.set_xlabel(f"{axis_name} ({adjusted_words(shown)})")
     if len(names) > 1:
-        _legend(axes)
-    describe(axes.figure, _forest_alt(rows, names, measure, fits))  # type: ignore[arg-type]
+        legend_above(axes)
+    describe(axes.figure, _forest_alt(rows, names, measure, shown))  # type: ignore[arg-type]
     return axes
 
 
-@themed
-def plot_comparison(comparison: Comparison) -> Axes:
-    """Draw published risks and rates, each with ours beside it.
-
-    **Definition.** The rows of the comparison that have our number, in its order: published as open squares, ours as
-    filled circles, each with its 95 % interval where there is one. Shares in percent; rates per 100 patient-years.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        From `compare_with_published`.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes with the intervals.
-
-    Raises
-    ------
-    InputError
-        When no published figure could be set beside ours.
-
-    When not to use it: as a test of agreement; see `compare_with_published`.
-    """
-    frame = comparison.frame
-    shown = frame[frame["ours"].notna()]
-    if shown.empty:
-        raise InputError(f"Nothing to draw. {comparison.sentence()}")
-    records = _with_heads(shown)
-    heads = ["head" in record for record in records]
-    texts = [("", "", "") if head else _comparison_texts(record) for head, record in zip(heads, records, strict=True)]
-    labels = [record["head"] if "head" in record else f"   {record['label']}" for record in records]
-    before = [
-        _Column("Study", labels, free=tuple(i for i, head in enumerate(heads) if head)),
-        _Column("n", [text[0] for text in texts], right=True),
-        _Column("after", [text[1] for text in texts]),
+def _columns(rows: Sequence[Row], names: Sequence[str], *, apart: bool, events: bool) -> list[Column]:
+    """Return the columns before the axes: what a row is, n and, with ``events``, the events."""
+    indent = [row.label if row.head or row.label.startswith(_term_label(row)) else f"   {row.label}" for row in rows]
+    sizes = ("n", "events") if events else ("n",)
+    numbers = [[_size(row, names, which, apart) for row in rows] for which in range(len(sizes))]
+    return [
+        Column("", [wrapped_label(text) for text in indent]),
+        *(Column(head, texts, right=True) for head, texts in zip(sizes, numbers, strict=True)),
     ]
-    after = [_Column("published\nours", [text[2] for text in texts])]
-    left_out = len(frame) - len(shown)
-    words = f"Squares: published; circles: ours; lines: 95 % CI. {comparison.sentence()}"
-    words += f" Not drawn: {plural(left_out, 'figure')} without a counterpart." if left_out else ""
-    note = wrapped(words, DOUBLE_MM - 2 * EDGE_MM, SMALL_SIZE)
-    heights = [ROW_MM if head else 2 * line_mm() + 0.8 for head in heads]
-    axes, middles = _layout(before, after, heights, note, shaded=heads, legend=True)
-    for record, middle in zip(records, middles, strict=True):
-        if "head" not in record:
-            _draw_share(axes, record, "published", middle - line_mm() / 2, INK, MARKERS[1], PAPER)
-            _draw_share(axes, record, "ours", middle + line_mm() / 2, SERIES[0], MARKERS[0], SERIES[0])
-    axes.set_xlim(left=0)
-    axes.set_xlabel("Percent, or per 100 patient-years")
-    _legend(axes)
-    describe(axes.figure, f"Published figures beside ours. {comparison.sentence()}")  # type: ignore[arg-type]
-    return axes
 
 
 def _size(row: Row, names: Sequence[str], which: int, apart: bool) -> str:
@@ -213,67 +169,25 @@ def _term_label(row: Row) -> str:
     return capitalised(term_in_words(row.term))
 
 
-def _numbers(row: Row, names: Sequence[str]) -> str:
+def _numbers(row: Row, names: Sequence[str], measure: str) -> str:
     if row.head:
         return ""
     if row.reference:
-        return "1 (reference)"
+        return "0 (reference)" if is_difference(measure) else "1 (reference)"
     cells = [row.cells.get(name) for name in names]
-    return "\n".join("-" if c is None else f"{ratio(c.estimate)} ({interval(c.low, c.high)})" for c in cells)
+    return "\n".join("-" if cell is None else estimate_words(cell, measure) for cell in cells)
 
 
-def _layout(
-    before: list[_Column], after: list[_Column], heights: list[float], note: str, *, shaded: list[bool], legend: bool
-) -> tuple[Axes, list[float]]:
-    """Return the axes between the columns of text (data units: millimetres downwards), and the middle of each row."""
-    widths = [
-        max(widest_mm(column.texts[i] for i in column.counted), widest_mm([column.head], bold=True))
-        for column in (*before, *after)
-    ]
-    left = EDGE_MM + sum(widths[: len(before)]) + GAP_MM * len(before)
-    right = EDGE_MM + sum(widths[len(before) :]) + GAP_MM * len(after)
-    body = sum(heights)
-    head = HEAD_MM + (line_mm() if legend else 0)
-    high = head + body + AXIS_MM + text_height_mm(note, SMALL_SIZE) + 3
-    figure = new_figure(DOUBLE_MM, high)
-    text = blank_panel(figure, 0, head, DOUBLE_MM, body)
-    axes = panel(figure, left, head, DOUBLE_MM - left - right, body)
-    axes.patch.set_alpha(0)
-    middles = [float(middle) for middle in np.cumsum(heights) - np.array(heights) / 2]
-    x = EDGE_MM
-    for i, (column, width) in enumerate(zip((*before, *after), widths, strict=True)):
-        if i == len(before):
-            x = DOUBLE_MM - right + GAP_MM
-        at, side = (x + width, "right") if column.right else (x, "left")
-        text.text(at, -1.6, column.head, ha=side, va="bottom", weight="bold")
-        for words, middle in zip(column.texts, middles, strict=True):
-            text.text(at, middle, words, ha=side, va="center", linespacing=1.25)
-        x += width + GAP_MM
-    _bands(text, heights, shaded)
-    axes.set_ylim(body, 0)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    note_below(figure, note, left_mm=EDGE_MM)
-    return axes, middles
-
-
-def _bands(text: Axes, heights: list[float], heads: list[bool]) -> None:
-    """Draw a thin line above every heading, across the figure, and one under the column heads."""
-    tops = np.cumsum(heights) - np.array(heights)
-    text.plot([EDGE_MM, DOUBLE_MM - EDGE_MM], [0, 0], color=INK, lw=0.75, clip_on=False)
-    for top, head in zip(tops, heads, strict=True):
-        if head and top > 0:
-            text.plot([EDGE_MM, DOUBLE_MM - EDGE_MM], [top, top], color=LIGHT, lw=0.5)
-
-
-def _draw_ratios(axes: Axes, rows: list[Row], middles: list[float], name: str, place: int) -> None:
+def _draw(axes: Axes, rows: list[Row], middles: list[float], series: tuple[str, int], scale: _Scale) -> None:
+    """Draw the intervals of one series, given by name and place."""
+    name, place = series
     colour, marker = SERIES[place % len(SERIES)], MARKERS[place % len(MARKERS)]
     label: str | None = name
     for row, middle in zip(rows, middles, strict=True):
         cell = row.cells.get(name)
         if cell is None or not np.isfinite(cell.estimate):
             continue
-        low, high = max(cell.low, 1 / LARGEST_RATIO), min(cell.high, LARGEST_RATIO)
+        low, high = max(cell.low, scale.low), min(cell.high, scale.high)
         axes.plot([low, high], [middle, middle], color=colour, lw=1.25, solid_capstyle="butt")
         for cut, end, arrow in ((cell.low < low, low, "<"), (cell.high > high, high, ">")):
             if cut:
@@ -283,7 +197,7 @@ def _draw_ratios(axes: Axes, rows: list[Row], middles: list[float], name: str, p
             label = None
 
 
-def _ratio_axis(axes: Axes, rows: list[Row], name: str) -> None:
+def _ratio_axis(axes: Axes, rows: list[Row]) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     ends = [end for row in rows for cell in row.cells.values() for end in (cell.low, cell.high) if np.isfinite(end)]
@@ -294,8 +208,27 @@ def _ratio_axis(axes: Axes, rows: list[Row], name: str) -> None:
     axes.xaxis.set_major_locator(FixedLocator([tick for tick in _ratio_ticks(low, high) if low <= tick <= high]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.axvline(1, color=GREY, lw=0.75, ls=(0, (3, 2)), zorder=0)
-    axes.set_xlabel(name)
+
+
+def _difference_axis(axes: Axes, rows: list[Row]) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    ends = [end for row in rows for cell in row.cells.values() for end in (cell.low, cell.high) if np.isfinite(end)]
+    low, high = min([*ends, 0.0]), max([*ends, 0.0])
+    margin = 0.07 * ((high - low) or 1.0)
+    axes.set_xlim(low - margin, high + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+
+
+def _axis_name(fits: Sequence[Fit | DaysContrast], measure: str) -> str:
+    """Return what the axis shows; raise `InputError` for differences in several outcomes, which share no axis."""
+    if measure != DIFFERENCE:
+        return capitalised(measure) if is_difference(measure) else measure
+    outcomes = list(dict.fromkeys(fit.outcome for fit in fits))
+    if len(outcomes) > 1:
+        raise InputError(f"Differences in {' and '.join(outcomes)} do not share an axis; draw them apart.")
+    return f"Difference in {in_words(outcomes[0])}"
 
 
 def _ratio_ticks(low: float, high: float) -> tuple[float, ...]:
@@ -305,46 +238,22 @@ def _ratio_ticks(low: float, high: float) -> tuple[float, ...]:
     return TICKS
 
 
-def _legend(axes: Axes) -> None:
-    handles, texts = axes.get_legend_handles_labels()
-    shown = dict(zip(texts, handles, strict=True))
-    axes.legend(
-        list(shown.values()),
-        list(shown),
-        loc="lower left",
-        bbox_to_anchor=(0, 1.0),
-        ncols=_columns(axes, list(shown)),
-        borderaxespad=0.2,
-        handletextpad=0.3,
-        columnspacing=1.0,
-        labelspacing=0.25,
-    )
-
-
-def _columns(axes: Axes, texts: list[str]) -> int:
-    wide = axes.get_position().width * axes.figure.get_size_inches()[0] * 25.4  # type: ignore[union-attr]
-    return max(1, min(len(texts), int(wide // (widest_mm(texts, FONT_SIZE) + 8))))
-
-
-def _forest_note(fits: Sequence[Fit], series: Sequence[str]) -> str:
+def _forest_note(fits: Sequence[Fit | DaysContrast], series: Sequence[str]) -> str:
     notes = []
     for name in dict.fromkeys(series):
         mine = [fit for fit, label in zip(fits, series, strict=True) if label == name]
-        parameters = min(fit.events_per_parameter for fit in mine)
         if len(mine) > 1:
             few, many = min(fit.n for fit in mine), max(fit.n for fit in mine)
             sizes = count(many) if few == many else f"{count(few)} to {count(many)}"
-            notes.append(
-                f"{capitalised(name)}: {len(mine)} models, {sizes} {mine[0].unit}s, "
-                f"{decimal(parameters)} or more events per parameter."
-            )
+            least = fewest_events(mine)
+            enough = f", {least} or more events per parameter" if least else ""
+            notes.append(f"{capitalised(name)}: {len(mine)} models, {sizes} {mine[0].unit}s{enough}.")
         else:
-            sizes = f"{plural(mine[0].n, mine[0].unit)}, {plural(mine[0].events, 'event')}"
-            notes.append(f"{capitalised(name)}: {sizes}, {decimal(parameters)} events per parameter.")
+            notes.append(f"{capitalised(name)}: {size_words(mine[0], parameters=False)}.")
     return " ".join(notes)
 
 
-def _forest_alt(rows: list[Row], names: Sequence[str], measure: str, fits: Sequence[Fit]) -> str:
+def _forest_alt(rows: list[Row], names: Sequence[str], measure: str, fits: Sequence[Fit | DaysContrast]) -> str:
     said = []
     head = ""
     for row in rows:
@@ -354,35 +263,11 @@ def _forest_alt(rows: list[Row], names: Sequence[str], measure: str, fits: Seque
             if cell is not None:
                 words = row.label if row.label.startswith(_term_label(row)) else f"{head} {row.label}"
                 which = f" ({name})" if len(names) > 1 else ""
-                said.append(f"{words}{which}: {ratio(cell.estimate)} ({interval(cell.low, cell.high)}).")
+                said.append(f"{words}{which}: {estimate_words(cell, measure)}.")
+    # Of several causes each has its own events.
+    none = measure == DIFFERENCE or len({fit.cause for fit in fits}) > 1
+    events = "" if none else f", {plural(fits[-1].events, 'event')}"
     return (
         f"Forest plot of {measure} for {in_words(fits[-1].outcome)}, {adjusted_words(fits)}; "
-        f"{plural(fits[-1].n, fits[-1].unit)}, {plural(fits[-1].events, 'event')}. " + " ".join(said)
+        f"{plural(fits[-1].n, fits[-1].unit)}{events}. " + " ".join(said)
     )
-
-
-def _with_heads(shown: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows with a heading before each cause, and before rates."""
-    records: list[dict[str, Any]] = []
-    for (cause, is_rate), rows in shown.groupby(["cause", shown["statistic"].eq("rate")], sort=False):
-        kind = "per 100 patient-years" if is_rate else "risk or share"
-        whole = "any reason" if rows["outcome"].iloc[0] == "explant" else in_words(str(rows["outcome"].iloc[0]))
-        reason = whole if cause == "any" else in_words(str(cause))
-        records.append({"head": f"{capitalised(reason)}, {kind}"})
-        records.extend(rows.to_dict("records"))  # type: ignore[arg-type]
-    return records
-
-
-def _comparison_texts(record: dict[str, Any]) -> tuple[str, str, str]:
-    n = "" if np.isnan(record["n"]) else count(record["n"])
-    when = "all" if np.isnan(record["horizon_days"]) else days_in_words(record["horizon_days"])
-    when += ", share" if record["statistic"] == "fraction" else ""
-    return n, when, f"{share_words(record, 'published')}\n{share_words(record, 'ours')}"
-
-
-def _draw_share(axes: Axes, record: dict[str, Any], name: str, y: float, colour: str, marker: str, face: str) -> None:
-    low, high = record[f"{name}_low"], record[f"{name}_high"]
-    if np.isfinite(low):
-        axes.plot([low * 100, high * 100], [y, y], color=colour, lw=1, solid_capstyle="butt")
-    look: dict[str, Any] = {"marker": marker, "ms": 3.8, "mec": colour, "mfc": face, "mew": 0.9, "ls": "none"}
-    axes.plot([record[name] * 100], [y], **look, label=name, zorder=3, clip_on=False)

@@ -71,13 +71,16 @@ def chosen_causes(curve: Curve, causes: Sequence[str] | None) -> tuple[str, ...]
     for cause in causes:
         if cause not in known:
             raise InputError(f"The curve has no cause {cause!r}.{nearest(cause, known)}")
+    if set(causes) <= set(curve.overstated):
+        raise InputError("1 - Kaplan-Meier with competing events censored is not drawn alone; add the cause itself.")
     return tuple(causes)
 
 
 def further_causes(curve: Curve, drawn: Sequence[str]) -> tuple[str, ...]:
     """Return the events of interest that are not drawn."""
     known = [str(cause) for cause in curve.frame["cause"].unique()]
-    return tuple(cause for cause in known if cause not in drawn and cause not in competing_causes(curve))
+    counted = (*drawn, *competing_causes(curve), *curve.overstated)
+    return tuple(cause for cause in known if cause not in counted)
 
 
 def curve_lines(curve: Curve, causes: tuple[str, ...], until_days: float | None) -> list[Line]:

@@ -9,15 +9,31 @@ import numpy as np
 import pandas as pd
 
 from ...errors import InputError
-from ...formats import count, decimal, interval, p_value, percent, plural, ratio
-from ..rows import Row, adjusted_words, arrange, by_period, common_measure, series_labels
+from ...formats import count, decimal, interval, p_value, percent, plural
+from ..rows import (
+    DIFFERENCE,
+    Row,
+    adjusted_words,
+    arrange,
+    by_period,
+    common_measure,
+    estimate_words,
+    fewest_events,
+    is_difference,
+    series_labels,
+    size_words,
+)
 from ..words import capitalised, days_in_words, group_in_words, in_words, term_in_words
 from .noun import Table, text_table
 
 if TYPE_CHECKING:
     from ...cohort import Cohort
     from ...literature import Comparison
+    from ...models.competing_fit import CompetingFit
+    from ...models.restricted_mean import RestrictedMean
     from ...models.results import Curve, Fit
+    from ...models.transition_cox import TransitionFit
+    from ..rows import DaysContrast
 
 YEARS = (365, 730, 1095, 1825, 3650)
 """One, two, three, five and ten years of 365 days."""
@@ -39,24 +55,29 @@ STATISTIC_WORDS = {
 }
 
 
-def table_estimates(*fits: Fit, labels: Sequence[str] | None = None) -> Table:
-    """Print regressions side by side: levels with reference rows, n, events, ratios, p-values.
+def table_estimates(
+    *fits: Fit | CompetingFit | TransitionFit | RestrictedMean, labels: Sequence[str] | None = None
+) -> Table:
+    """Print regressions side by side: levels with reference rows, n, events, ratios or differences, p-values.
 
-    **Definition.** One row per level; the reference is 1 and has its n and events. Numbers are per unit, splines a
-    contrast of two percentiles whose p-value is that of all the spline's columns. ``n`` and ``events`` of a level are
-    those of the last fit that has it.
+    **Definition.** One row per level; the reference is 1 (0 for differences) and has its n and events. Numbers are per
+    unit, splines a contrast of two percentiles whose p-value is that of all the spline's columns. ``n`` and ``events``
+    of a level are those of the last fit that has it; events of different causes stand beside each other, in the order
+    of the fits.
 
     Parameters
     ----------
-    *fits : Fit
-        Fits of one measure (HR or OR).
+    *fits : Fit, CompetingFit, TransitionFit or RestrictedMean
+        Fits of one measure (HR, OR or difference); a `CompetingFit` or `TransitionFit` is all its models, a
+        `RestrictedMean` with groups the differences in days free and, where events compete, in days lost to each.
     labels : sequence of str, optional
         A name for each fit; fits with the same name share a column (one-term models under ``"unadjusted"``).
 
     Returns
     -------
     Table
-        ``characteristic, level, n, events`` and, by fit, the ratio with its interval and p.
+        ``characteristic, level, n, events`` and, by fit, the estimate with its interval and p; no ``events`` for
+        differences in a mean.
 
     Raises
     ------
@@ -79,56 +100,63 @@ def table_estimates(*fits: Fit, labels: Sequence[str] | None = None) -> Table:
     >>> fbss.table_estimates(fit).frame["level"].tolist()
     ['', 'female (reference)', 'male']
     """
-    fits = by_period(fits)
-    series = series_labels(fits, labels)
-    measure = common_measure(fits)
+    shown = by_period(fits)
+    series = series_labels(shown, labels)
+    measure = common_measure(shown)
     names = list(dict.fromkeys(series))
-    level = f"{fits[0].conf_level:.0%}".replace("%", " %")
-    heads = [f"{measure} ({level} CI)", "p"]
+    apart = len({fit.cause for fit in shown}) > 1
+    level = f"{shown[0].conf_level:.0%}".replace("%", " %")
+    measures = {name: fit.measure for name, fit in zip(series, shown, strict=True)}
     columns = ["characteristic", "level", "n", "events"]
-    columns += heads if len(names) == 1 else [f"{name}: {head}" for name in names for head in heads]
-    rows = [_estimate_cells(row, names, "0" if measure == "difference" else "1") for row in arrange(fits, series)]
-    title = f"{capitalised(in_words(fits[-1].outcome))}: {adjusted_words(fits)}"
-    table = text_table(title, rows, columns, _fit_notes(fits, series))
+    for name in names:
+        columns += [f"{name}: {head}" if len(names) > 1 else head for head in (f"{measures[name]} ({level} CI)", "p")]
+    rows = [_estimate_cells(row, names, apart, measure) for row in arrange(shown, series)]
+    title = f"{capitalised(in_words(shown[-1].outcome))}: {adjusted_words(shown)}"
+    table = text_table(title, rows, columns, _fit_notes(shown, series))
     # A difference in means has no events to count.
-    return table if measure != "difference" else Table(title, table.cells.drop(columns="events"), table.notes)
+    return table if measure != DIFFERENCE else Table(title, table.cells.drop(columns="events"), table.notes)
 
 
-def _estimate_cells(row: Row, names: Sequence[str], reference: str) -> list[str]:
+def _estimate_cells(row: Row, names: Sequence[str], apart: bool, measure: str) -> list[str]:
     level = "" if row.head or row.label.startswith(capitalised(term_in_words(row.term))) else row.label
     characteristic = row.label if not level else ""
     cells = [characteristic, f"{level} (reference)" if row.reference else level]
-    cells += ["" if row.n is None else count(row.n), "" if row.events is None else count(row.events)]
+    cells += ["" if row.n is None else count(row.n), _events(row, names, apart)]
     for name in names:
         cell = row.cells.get(name)
         if row.reference:
-            cells += [reference, ""]
+            cells += ["0" if is_difference(measure) else "1", ""]
         elif cell is None:
             cells += ["", ""]
         else:
-            cells += [f"{ratio(cell.estimate)} ({interval(cell.low, cell.high)})", p_value(cell.p_value)]
+            cells += [estimate_words(cell, measure), p_value(cell.p_value)]
     return cells
 
 
-def _fit_notes(fits: Sequence[Fit], series: Sequence[str]) -> list[str]:
+def _events(row: Row, names: Sequence[str], apart: bool) -> str:
+    """Return the events of a row, one number for each series where they are of different causes."""
+    if row.events is None:
+        return ""
+    if apart:
+        return " / ".join(count(row.sizes[name][1]) if name in row.sizes else "-" for name in names)
+    return count(row.events)
+
+
+def _fit_notes(fits: Sequence[Fit | DaysContrast], series: Sequence[str]) -> list[str]:
     notes = []
     for name in dict.fromkeys(series):
         mine = [fit for fit, label in zip(fits, series, strict=True) if label == name]
         if len(mine) == 1:
-            fit = mine[0]
-            notes.append(
-                f"{name}: {plural(fit.n, fit.unit)}, {plural(fit.events, 'event')}, "
-                f"{plural(fit.n_parameters, 'parameter')}, "
-                f"{decimal(fit.events_per_parameter)} events per parameter."
-            )
+            notes.append(f"{name}: {size_words(mine[0], parameters=True)}.")
         else:
-            least = min(fit.events_per_parameter for fit in mine)
-            notes.append(f"{name}: {len(mine)} models, {decimal(least)} events per parameter or more.")
+            least = fewest_events(mine)
+            few = f", {least} events per parameter or more" if least else ""
+            notes.append(f"{name}: {len(mine)} models{few}.")
     left_out = sorted({_left_out(fit) for fit in fits} - {""})
     return [*notes, *left_out, *dict.fromkeys(capitalised(fit.method) for fit in fits)]
 
 
-def _left_out(fit: Fit) -> str:
+def _left_out(fit: Fit | DaysContrast) -> str:
     rows = [
         f"{plural(int(n), 'row')} ({reason})"
         for reason, n in zip(fit.excluded["reason"], fit.excluded["n"], strict=True)
