@@ -13,9 +13,11 @@ __version__ = "0.1.0"
 _WHERE = {
     "errors": ("DataError", "InputError", "StudyWarning"),
     "sources.source": ("Source",),
+    "sources.emit.writing": ("write_extract",),
     "sources.files": ("read_tables",),
     "sources.mapping": ("import_tables",),
     "sources.omop": ("import_omop",),
+    "sources.redcap": ("import_redcap",),
     "sources.synthetic": ("simulate",),
     "cohort": ("Cohort", "Definition", "Outcome"),
     "cohort.verbs": (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -119,36 +120,62 @@ def _read_file(file: Path) -> pa.Table:
 
 
 def _known_columns(raw: RawTable, name: str) -> RawTable:
-    """Return a table with the columns of the schema only, with a warning that names the others."""
-    definition = schema.table(name)
-    require_header(definition, raw.rows.column_names, file=raw.file)
-    known = [column for column in raw.rows.column_names if column in definition.names]
-    unknown = [
-        column or "a column without a name" for column in raw.rows.column_names if column not in definition.names
-    ]
+    names = known_names(schema.table(name), raw.rows.column_names, file=raw.file, stacklevel=5)
+    return RawTable(raw.rows.select(names), raw.file)
+
+
+def known_names(definition: schema.Table, names: Sequence[str], *, file: str, stacklevel: int) -> list[str]:
+    """Return the columns of a file that are in the schema, with a warning that names the others."""
+    require_header(definition, list(names), file=file)
+    unknown = [column or "a column without a name" for column in names if column not in definition.names]
     if unknown:
         warnings.warn(
-            f"{raw.file}: {', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not in the schema and not "
+            f"{file}: {', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not in the schema and not "
             f"read.{nearest(unknown[0], definition.names)}",
             StudyWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
-    return RawTable(raw.rows.select(known), raw.file)
+    return [column for column in names if column in definition.names]
 
 
 def write_cohort_folder(source: Source, folder: Path) -> Path:
     """Write a cohort folder beside its final place and move it there when it is whole; see `Source.to_folder`."""
+    with cohort_draft(folder) as draft:
+        for name in schema.TABLES:
+            if name in source.tables:
+                write_sorted_parquet(source.tables[name], draft / f"{name}.parquet")
+        write_details(source, draft)
+    return folder
+
+
+@contextlib.contextmanager
+def cohort_draft(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to write a cohort into; see `folder_draft`. Only a cohort folder is replaced."""
     if folder.exists() and not (folder.is_dir() and (_is_empty(folder) or (folder / "source.json").exists())):
         raise InputError(
             f"{folder.name} exists and is not a cohort folder; name a new folder, or empty this one first."
         )
+    with folder_draft(folder) as draft:
+        yield draft
+
+
+@contextlib.contextmanager
+def folder_draft(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to write into, and put it in place at the end; nothing stays of one that fails.
+
+    A process that was killed leaves its draft behind; the next one that writes the same folder clears it away.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as workplace:
-        draft = Path(workplace) / "cohort"
+    prefix = f".{folder.name}.draft-"
+    for abandoned in folder.parent.glob(f"{glob.escape(prefix)}*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as workplace:
+        # Patient data are not to be committed by oversight, even where the process is killed halfway.
+        (Path(workplace) / ".gitignore").write_text("*\n", encoding="utf-8")
+        draft = Path(workplace) / "whole"
         draft.mkdir()
-        _write_content(source, draft)
+        yield draft
         replace_folder(draft, folder)
-    return folder
 
 
 def _is_empty(folder: Path) -> bool:
@@ -169,12 +196,9 @@ def replace_folder(draft: Path, folder: Path) -> None:
     shutil.rmtree(retired, ignore_errors=True)
 
 
-def _write_content(source: Source, folder: Path) -> None:
-    hashes = {}
-    for name in schema.TABLES:
-        if name in source.tables:
-            write_sorted_parquet(source.tables[name], folder / f"{name}.parquet")
-            hashes[name] = file_hash(folder / f"{name}.parquet")
+def write_details(source: Source, folder: Path) -> None:
+    """Write what a cohort folder holds beside its tables: rows set aside, ``source.json`` and ``datapackage.json``."""
+    hashes = {name: file_hash(folder / f"{name}.parquet") for name in schema.TABLES if name in source.tables}
     for name, rows in source.quarantine.items():
         (folder / "quarantine").mkdir(exist_ok=True)
         pq.write_table(rows, folder / "quarantine" / f"{name}.parquet", compression="zstd")
@@ -197,11 +221,24 @@ def _write_content(source: Source, folder: Path) -> None:
 
 def write_sorted_parquet(table: pa.Table, file: Path) -> None:
     """Write a table sorted by patient so that no patient is in two row groups."""
-    with pq.ParquetWriter(file, table.schema, compression="zstd", compression_level=9) as writer:
-        for start, stop in patient_groups(table["patient_id"]):
-            writer.write_table(table.slice(start, stop - start), row_group_size=max(stop - start, 1))
-        if table.num_rows == 0:
-            writer.write_table(table)
+    groups = (table.slice(start, stop - start) for start, stop in patient_groups(table["patient_id"]))
+    write_row_groups(groups, table.schema, file)
+
+
+def write_row_groups(groups: Iterable[pa.Table], fields: pa.Schema, file: Path) -> None:
+    """Write tables as the row groups of a Parquet file; without any, one of no rows."""
+    with parquet_writer(file, fields) as writer:
+        rows = 0
+        for group in groups:
+            writer.write_table(group, row_group_size=group.num_rows)
+            rows += group.num_rows
+        if rows == 0:
+            writer.write_table(fields.empty_table())
+
+
+def parquet_writer(file: Path, fields: pa.Schema) -> pq.ParquetWriter:
+    """Open a file of a cohort folder for writing; all are compressed alike."""
+    return pq.ParquetWriter(file, fields, compression="zstd", compression_level=9)
 
 
 def patient_groups(patient_id: pa.ChunkedArray, rows_per_group: int = ROWS_PER_GROUP) -> list[tuple[int, int]]:
