@@ -7,7 +7,10 @@ from typing import Any, Literal
 
 
 def compiled(
-    loop: Callable[..., Any], *, calls: Sequence[Callable[..., Any]] = (), error_model: Literal["python", "numpy"] = "python"
+    loop: Callable[..., Any],
+    *,
+    calls: Sequence[Callable[..., Any]] = (),
+    error_model: Literal["python", "numpy"] = "python",
 ) -> Callable[..., Any]:
     """Return a loop over arrays compiled by numba; call it inside a cached function, never at import.
 
