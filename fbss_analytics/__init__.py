@@ -13,10 +13,12 @@ __version__ = "0.1.0"
 _WHERE = {
     "errors": ("DataError", "InputError", "StudyWarning"),
     "sources.source": ("Source",),
+    "sources.emit.writing": ("write_extract",),
     "sources.files": ("read_tables",),
     "sources.sorting": ("write_sorted_folder",),
     "sources.mapping": ("import_tables",),
     "sources.omop": ("import_omop",),
+    "sources.redcap": ("import_redcap",),
     "sources.synthetic": ("simulate",),
     "cohort": ("Cohort", "Definition", "Outcome"),
     "cohort.verbs": (

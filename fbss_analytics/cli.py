@@ -24,8 +24,11 @@ examples:
   fbss simulate neuromodulation --patients 2000 --seed 1 cohort/
   fbss import extract/ cohort/ --mapping mapping.toml
   fbss import omop/ cohort/ --omop
+  fbss import export.csv cohort/ --redcap dictionary.csv --mapping mapping.toml
+  fbss emit cohort/ omop/ --format omop         a cohort as an OMOP folder; or tables, redcap, claims
   fbss check cohort/                            what is in a cohort, and every row set aside
-  fbss new-study mine --cohort cohort/          a commented study file"""
+  fbss new-study mine --cohort cohort/          a commented study file
+  fbss new-study mine --format redcap           and a commented mapping for a REDCap export"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,13 +87,21 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, required=True, metavar="N", help="seed; the same seed gives the same cohort"
     )
     load = command("import", _import, "turn files with other names into a cohort folder")
-    load.add_argument("path", help="folder of the files")
+    load.add_argument("path", help="folder of the files; of a REDCap project the export")
     load.add_argument("folder", help="where to write the cohort folder")
     load.add_argument("--mapping", metavar="FILE", help="TOML file that says what each column is; needed but for OMOP")
-    load.add_argument("--omop", action="store_true", help="the folder is an OMOP CDM 5.3 or 5.4 extract")
+    kind = load.add_mutually_exclusive_group()
+    kind.add_argument("--omop", action="store_true", help="the folder is an OMOP CDM 5.3 or 5.4 extract")
+    kind.add_argument("--redcap", metavar="DICTIONARY", help="the file is a raw REDCap export of this dictionary")
+    load.add_argument("--new-ids", metavar="KEY", help="draw REDCap record ids anew and keep their key in this file")
+    emit = command("emit", _emit, "write a cohort as an extract of another kind")
+    emit.add_argument("cohort", help="folder of the cohort")
+    emit.add_argument("folder", help="where to write the extract")
+    emit.add_argument("--format", required=True, metavar="KIND", help="tables, omop, redcap or claims")
     new = command("new-study", _new_study, "write a commented study file for your own cohort")
     new.add_argument("name", help="names the file and the folder of the results")
     new.add_argument("--cohort", default="cohort", metavar="FOLDER", help="folder of the cohort; cohort when not given")
+    new.add_argument("--format", metavar="KIND", help="write a mapping for such an extract too: redcap")
     study_option(command("lab", _lab, "open the notebooks in JupyterLab"))
     command("version", _version, "print the version")
     return parser
@@ -145,12 +156,20 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
+    if options.new_ids and not options.redcap:
+        raise InputError("--new-ids draws the record ids of a REDCap project anew: type --redcap DICTIONARY.")
     if options.omop:
         from .sources.omop import import_omop
 
         source = import_omop(options.path, options.folder, mapping=options.mapping)
     elif options.mapping is None:
         raise InputError("Say what the columns are: type --mapping FILE, or --omop for an OMOP extract.")
+    elif options.redcap:
+        from .sources.redcap import import_redcap
+
+        source = import_redcap(
+            options.path, options.redcap, to=options.folder, mapping=options.mapping, new_ids=options.new_ids
+        )
     else:
         from .sources.mapping import import_tables
 
@@ -160,10 +179,22 @@ def _import(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _emit(options: argparse.Namespace) -> int:
+    from .sources.emit.writing import MANIFEST, not_held, write_extract
+
+    folder = write_extract(options.cohort, options.folder, format=options.format)
+    for line in not_held(folder):
+        print(f"  {line}")
+    print(f"Written to {options.folder}. What it cannot hold is counted in {MANIFEST}.")
+    return DONE
+
+
 def _new_study(options: argparse.Namespace) -> int:
     from .study.file import new_study
 
-    file = new_study(options.name, cohort=options.cohort, folder=Path.cwd())
+    file, *mapping = new_study(options.name, cohort=options.cohort, folder=Path.cwd(), format=options.format)
+    for each in mapping:
+        print(f"Written to {each.name}: fit it to your extract, then import as it says at its top.")
     print(f"Written to {file.name}. Next: fbss check --study {file.name}, then fbss run --study {file.name}")
     return DONE
 

@@ -71,6 +71,51 @@ def test_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no_such.toml" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore:.*not read, by what")
+def test_a_redcap_project_is_imported_by_the_mapping_that_new_study_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["new-study", "mine", "--format", "redcap"]) == cli.DONE
+    assert "Written to mine_mapping.toml: fit it to your extract" in capsys.readouterr().out
+    mapping = (tmp_path / "mine_mapping.toml").read_text(encoding="utf-8")
+    assert "fbss import EXPORT.csv cohort --redcap DICTIONARY.csv --mapping mine_mapping.toml" in mapping
+    sample = Path(__file__).parent / "data" / "redcap"
+    words = ["import", str(sample / "export.csv"), "cohort", "--mapping", "mine_mapping.toml"]
+    assert cli.main([*words, "--redcap", str(sample / "dictionary.csv"), "--new-ids", "key.csv"]) == cli.DONE
+    assert "Mine: 4 patients" in capsys.readouterr().out
+    assert cli.main(["check", "cohort"]) == cli.DONE
+    assert "S-01" in (tmp_path / "key.csv").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert cli.main([*words, "--new-ids", "key.csv"]) == cli.WRONG_USE
+    assert "type --redcap DICTIONARY" in capsys.readouterr().err
+    assert cli.main(["new-study", "other", "--format", "redcab"]) == cli.WRONG_USE
+    assert "format='redcab' is not known. Did you mean 'redcap'?" in capsys.readouterr().err
+    assert not (tmp_path / "other.toml").exists()
+    (tmp_path / "mine.toml").unlink()
+    assert cli.main(["new-study", "mine", "--format", "redcap"]) == cli.WRONG_USE
+    assert "mine_mapping.toml exists" in capsys.readouterr().err
+    assert not (tmp_path / "mine.toml").exists()
+
+
+@pytest.mark.filterwarnings("ignore:.*not read, by what")
+def test_the_redcap_commands_of_the_guide_run_as_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guide = Path(__file__).parents[1] / "docs" / "your_own_data.md"
+    if not guide.exists():
+        pytest.skip("docs/your_own_data.md is in the repository only")
+    section = guide.read_text(encoding="utf-8").partition("## A REDCap project")[2].partition("```sh\n")[2]
+    commands = [line.split()[1:] for line in section.partition("```")[0].splitlines()]
+    assert [command[0] for command in commands] == ["new-study", "import", "check", "run"]
+    (tmp_path / "tests").symlink_to(Path(__file__).parent)
+    write_notebook(tmp_path / "notebooks", "a_good", ["import fbss_analytics as fbss", "fbss.open_study().read()"])
+    monkeypatch.chdir(tmp_path)
+    assert [cli.main(command) for command in commands] == [cli.DONE] * 4
+    assert "1 run" in capsys.readouterr().out
+    assert (tmp_path / "reports" / "try" / "report.html").exists()
+
+
 def test_new_study_writes_a_file_that_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

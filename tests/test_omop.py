@@ -214,3 +214,120 @@ def test_the_demo_reconciles(tmp_path: Path) -> None:
     orphans = accounts.query("table == 'observation_periods' and disposition == 'quarantined'")
     assert orphans["rows"].tolist() == [2_649, 2_649]
     assert drugs["rows"].sum() == 67_707
+
+
+def test_race_and_ethnicity_stand_with_the_person(tmp_path: Path) -> None:
+    people = (
+        "person_id,gender_concept_id,year_of_birth,race_concept_id,ethnicity_concept_id,race_source_value\n"
+        "1,8532,1960,8527,38003564,White\n2,8507,1955,8527,38003563,White\n3,0,1970,0,0,Other\n"
+    )
+    there = fbss.import_omop(extract(tmp_path / "cdm", person=people), tmp_path / "cohort")
+    assert rows(there, "attributes", "patient_id", "attribute", "value") == [
+        ("1", "race_ethnicity", "white"), ("2", "race_ethnicity", "hispanic"), ("3", "race_ethnicity", "other"),
+    ]  # fmt: skip
+    bare = fbss.import_omop(extract(tmp_path / "bare"), tmp_path / "bare_cohort")
+    reasons = bare.accounting.query("table == 'attributes' and disposition == 'excluded'")
+    assert reasons[["words", "rows"]].to_numpy().tolist() == [["no race or ethnicity is told", 3]]
+
+
+def test_visits_in_hospital_are_stays_that_operations_belong_to(tmp_path: Path) -> None:
+    visits = (
+        "visit_occurrence_id,person_id,visit_concept_id,visit_start_date,visit_end_date\n"
+        "71,1,9201,2011-05-03,2011-05-06\n72,1,9202,2010-05-03,2010-05-03\n73,1,262,2010-06-03 00:00:00,2010-06-04\n"
+    )
+    procedures = (
+        "person_id,procedure_concept_id,procedure_date,procedure_source_value,visit_occurrence_id\n"
+        "1,0,2011-05-04,22630,71\n1,0,2010-05-03,63030,72\n"
+    )
+    there = fbss.import_omop(
+        extract(tmp_path / "cdm", visit_occurrence=visits, procedure_occurrence=procedures), tmp_path / "cohort"
+    )
+    columns = ("stay_id", "type")
+    assert rows(there, "stays", *columns) == [(1, "inpatient"), (2, "inpatient")]
+    assert rows(there, "surgeries", "procedure", "stay_id") == [("decompression", None), ("fusion", 2.0)]
+    assert "a visit that is no stay in a hospital" in set(there.accounting["words"])
+
+
+def test_measurements_and_treatments_by_a_sites_own_codes(tmp_path: Path) -> None:
+    own = tmp_path / "own.csv"
+    own.write_text(
+        "system,code,table,word\nLOINC,39156-5,measurements,bmi\nRxNorm,25480,therapies,gabapentinoid\n"
+        "RxNorm,1049221,therapies,acetaminophen\nCPT4,97124,therapies,massage\n",
+        encoding="utf-8",
+    )
+    tables = VOCABULARY | {
+        "concept": VOCABULARY["concept"] + "55,Body mass index,LOINC,39156-5\n56,gabapentin,RxNorm,25480\n",
+        "measurement": "person_id,measurement_concept_id,measurement_date,value_as_number,unit_source_value,"
+        "measurement_type_concept_id\n1,55,2012-01-01,31.5,kg/m2,32817\n1,44,2012-01-01,1,,0\n",
+        "drug_exposure": "person_id,drug_concept_id,drug_exposure_start_date,drug_exposure_end_date,quantity,"
+        "days_supply,drug_source_value,route_concept_id,dose_unit_source_value\n"
+        "1,56,2012-01-01,2012-03-01,,,,,\n1,40231925,2012-01-01,2012-01-30,60,30,1049221,4292110,TABLET\n",
+        "procedure_occurrence": "person_id,procedure_concept_id,procedure_date,procedure_source_value\n"
+        "1,0,2013-05-04,97124\n",
+    }
+    there = fbss.import_omop(extract(tmp_path / "cdm", **tables), tmp_path / "cohort", mapping=own)
+    assert rows(there, "measurements", "measure", "value", "unit", "source") == [("bmi", 31.5, "kg/m2", "clinic")]
+    assert [(str(row["end_date"]), row["therapy"]) for row in there.tables["therapies"].to_pylist()] == [
+        ("2012-03-01", "gabapentinoid"), ("None", "massage"),
+    ]  # fmt: skip
+    # A route and a unit that are told count before those the form implies.
+    assert rows(there, "dispensings", "route", "quantity_unit") == [("sublingual", "unit")]
+    assert "an opioid, which is a dispensing" in set(there.accounting["words"])
+
+
+def test_patches_by_the_hour(tmp_path: Path) -> None:
+    tables = {
+        "concept": "concept_id,concept_name,vocabulary_id,concept_code\n1154029,fentanyl,RxNorm,4337\n"
+        "60,72 HR fentanyl 0.025 MG/HR Transdermal System,RxNorm,245134\n"
+        "61,fentanyl 12 MCG/HR Transdermal System,RxNorm,1\n62,fentanyl Injectable Solution,RxNorm,2\n",
+        "concept_ancestor": "ancestor_concept_id,descendant_concept_id\n1154029,60\n1154029,61\n1154029,62\n",
+        "drug_strength": "drug_concept_id,ingredient_concept_id,numerator_value,numerator_unit_concept_id,"
+        "denominator_value,denominator_unit_concept_id\n60,1154029,0.025,8576,,8505\n61,1154029,12,9655,1,8505\n"
+        "62,1154029,0.05,8576,1,8587\n",
+        "drug_exposure": "person_id,drug_concept_id,drug_exposure_start_date,quantity,days_supply\n"
+        "1,60,2012-01-01,10,30\n1,61,2012-02-01,10,30\n1,62,2012-03-01,10,30\n",
+    }
+    there = fbss.import_omop(extract(tmp_path / "cdm", **tables), tmp_path / "cohort")
+    assert rows(there, "dispensings", "strength_value", "strength_unit", "quantity_unit") == [
+        (25.0, "mcg/h", "patch"), (12.0, "mcg/h", "patch"), (0.05, "mg/mL", "unit"),
+    ]  # fmt: skip
+
+
+def test_periods_of_a_plan_named_after_a_domain(tmp_path: Path) -> None:
+    plans = (
+        "payer_plan_period_id,person_id,payer_plan_period_start_date,payer_plan_period_end_date,plan_source_value\n"
+        "1,1,2011-01-01,2012-12-31,{plan}\n2,1,2013-01-01,2014-12-31,gold\n"
+    )
+    named = extract(tmp_path / "named", payer_plan_period=plans.format(plan="pharmacy"))
+    spans = rows(fbss.import_omop(named, tmp_path / "a"), "observation_periods", "patient_id", "domain")
+    assert spans == [("1", "medical"), ("1", "pharmacy"), ("2", "medical"), ("3", "medical")]
+    other = extract(tmp_path / "other", payer_plan_period=plans.format(plan="silver"))
+    assert fbss.import_omop(other, tmp_path / "b").counts["observation_periods"] == 6
+
+
+def test_an_extract_of_people_alone(tmp_path: Path) -> None:
+    here = tmp_path / "cdm"
+    here.mkdir()
+    for name in ("person", "observation_period"):
+        (here / f"{name}.csv").write_text(TABLES[name], encoding="utf-8")
+    there = fbss.import_omop(here, tmp_path / "cohort")
+    assert set(there.counts) == {"patients", "observation_periods", "attributes"}
+    assert set(there.tables["observation_periods"]["domain"].to_pylist()) == {"medical"}
+
+
+def test_details_tell_columns_of_other_rows(tmp_path: Path) -> None:
+    tables = VOCABULARY | {
+        "concept": VOCABULARY["concept"] + "2000000001,levels,FBSS,detail/surgeries.levels\n"
+        "2000000002,id,FBSS,field/procedure_occurrence_id\n",
+        "procedure_occurrence": "procedure_occurrence_id,person_id,procedure_concept_id,procedure_date,"
+        "procedure_source_value\n8,1,0,2011-05-04,22630\n9,1,0,2012-05-04,63030\n",
+        "observation": "observation_id,person_id,observation_concept_id,observation_date,value_as_string,"
+        "observation_source_concept_id,observation_event_id,obs_event_field_concept_id\n"
+        "1,1,0,2011-05-04,L4-L5,2000000001,8,2000000002\n2,1,0,2011-05-04,L5-S1,2000000001,8,2000000002\n"
+        "3,1,0,2011-05-04,L5-S1,2000000001,9,44\n4,1,0,2011-05-04,L5-S1,44,9,2000000002\n",
+    }
+    there = fbss.import_omop(extract(tmp_path / "cdm", **tables), tmp_path / "cohort")
+    # The first of two counts; what points to no column of ours, or is none of our details, tells nothing.
+    assert rows(there, "surgeries", "procedure", "levels") == [("fusion", "L4-L5"), ("decompression", None)]
+    reasons = there.accounting.query("table == 'attributes' and file == 'observation.csv'").set_index("words")["rows"]
+    assert reasons["a detail of a row of another table, and told with it"] == 3

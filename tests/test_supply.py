@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from fbss_analytics.exposure import compiled
+from fbss_analytics import compiled
 from fbss_analytics.exposure.definition import DoseDefinition
 from fbss_analytics.exposure.factor_file import read_factor_table
 from fbss_analytics.exposure.supply import (

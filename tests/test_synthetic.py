@@ -48,7 +48,7 @@ from fbss_analytics.sources.synthetic.parameters import (
     scenario_content,
 )
 from fbss_analytics.sources.synthetic.people import make_people
-from fbss_analytics.sources.synthetic.philox import philox4x32, purpose_words, uniform
+from fbss_analytics.sources.synthetic.philox import _loop, philox4x32, purpose_words, uniform
 from fbss_analytics.sources.synthetic.pump_trials import make_pump_trials
 from fbss_analytics.sources.synthetic.reoperations import early_log_ratio, late_log_ratio, make_reoperations
 from fbss_analytics.sources.synthetic.rows import build, rows_of, word_codes
@@ -90,6 +90,20 @@ def test_a_uniform_depends_on_its_address_alone():
     assert all_at_once.shape == (40_000, 3)
     assert uniform(3, "death", 39_999, 7) == all_at_once[39_999, 2]
     assert uniform(3, "death", np.array([5, 2]), 1).tolist() == all_at_once[[5, 2], 1].tolist()
+
+
+@pytest.mark.parametrize("seed", [0, 3, 2**32 + 1, 2**64 - 1])
+def test_the_compiled_loop_does_the_ten_rounds_of_the_function(seed):
+    patients = np.array([0, 1, 7, 2**31, 2**32 - 1], dtype=np.uint64)
+    draws, key = patients[::-1].copy(), (seed & 0xFFFFFFFF, seed >> 32)
+    third, fourth = (np.full(5, word, dtype=np.uint64) for word in purpose_words("death"))
+    high, low, _, _ = philox4x32((draws, patients, third, fourth), key)
+    bits = [(int(a) << 20) | (int(b) >> 12) for a, b in zip(high, low, strict=True)]
+    expected = [(each + 0.5) / 2**52 for each in bits]
+    assert uniform(seed, "death", patients, draws).tolist() == expected
+    plain = np.empty(5)
+    _loop(draws, patients, third[0], fourth[0], key, plain)
+    assert plain.tolist() == expected
 
 
 @pytest.mark.parametrize(

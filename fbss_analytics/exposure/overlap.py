@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .compiled import compiled
+from ..compiled import compiled
 from .definition import DoseDefinition
 from .supply import Supplies
 from .sweep import order_within

@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..compiled import compiled
 from ..sources import schema
 from .columns import not_text
-from .compiled import compiled
 from .definition import DoseDefinition
 from .factors import BY_TOTAL, DAY_WORN, PATCH_HOURS, Factor, conversion_factors
 

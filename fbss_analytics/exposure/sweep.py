@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..compiled import compiled
 from ..errors import DataError
-from .compiled import compiled
 from .factors import FactorTable, banded_ingredients
 from .factors import bands as bands_of_ingredient
 from .loops import GRAIN, MOST_GRAINS, order_loop, step_loop, total_loop

@@ -14,11 +14,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..compiled import compiled
 from ..dates import to_timestamps, whole_days
 from ..engine import in_order
 from ..errors import InputError
 from ..sources.source import Source
-from .compiled import compiled
 from .definition import DoseDefinition
 from .exposure import usable_frame
 from .loops import GRAIN

@@ -1,4 +1,7 @@
-"""Code lists: which code of which system means what in our tables. Read from ``data/code_lists.csv``."""
+"""Code lists: which code of which system means what in our tables. Read from ``data/code_lists.csv``.
+
+Where a source can name codes of its own, as an OMOP extract can, the words of this library are a system too: `OWN`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,10 @@ from ..errors import InputError, nearest
 from . import schema
 
 COLUMNS = ("concept", "system", "code", "description", "event", "table", "word", "source_url", "note")
+OWN = "FBSS"
+"""The system of our own words: ``conditions/anxiety``, ``device_events/scs/lead/revise``. No bare code is read so."""
+DETAIL, UNDATED = "detail", "undated"
+"""Codes ``detail/surgeries.approach`` tell a column of a row that another code tells; undated is what has no day."""
 PREFIX = "_PREFIX"
 """Ending of a system whose codes stand for all that begin with them."""
 OPEN_ENDED = ("ICD10CM", "ICD9CM")
@@ -52,6 +59,18 @@ def code_list() -> tuple[Code, ...]:
     return _read(path.read_text(encoding="utf-8").splitlines(), "code_lists.csv")
 
 
+@cache
+def own_codes() -> tuple[Code, ...]:
+    """Return the words of this library as codes of the system `OWN`, ``<table>/<word>``, and its columns as details."""
+    words = (
+        Code("own words", OWN, f"{table}/{word}", word, table, word)
+        for table in TABLES
+        for word in (_OWN_EVENTS if table == "device_events" else words_of(table))
+    )
+    columns = (f"{table.name}.{column.name}" for table in schema.TABLES.values() for column in table)
+    return (*words, *(Code("own words", OWN, f"{DETAIL}/{name}", DETAIL, "", name) for name in columns))
+
+
 def read_code_list(path: Path) -> tuple[Code, ...]:
     """Return the codes of a file of the same columns (``system``, ``code``, ``table`` and ``word`` at least).
 
@@ -87,11 +106,22 @@ def _read(lines: Iterable[str], name: str) -> tuple[Code, ...]:
 TABLES: Mapping[str, str] = {
     "conditions": "condition",
     "dispensings": "ingredient",
-    "surgeries": "",
+    "surgeries": "procedure",
     "device_events": "",
+    "measurements": "measure",
+    "therapies": "therapy",
+    "attributes": "attribute",
+    "intrathecal_doses": "intrathecal_ingredient",
 }
 """Tables that codes become rows of, and the vocabulary their words come from."""
-SURGERY_WORDS = ("fusion", "decompression", "add_on", "instrumentation")
+SURGERY_DETAILS = ("add_on", "instrumentation")
+"""Words of codes that say more about an operation and are none of their own."""
+_OWN_EVENTS: Mapping[str, tuple[str, str, str]] = {
+    f"{device}/{component}/{event}": (device, component, event)
+    for device in schema.vocabulary("device")
+    for component in schema.vocabulary("component")
+    for event in schema.vocabulary("device_event")
+}
 DEVICE_WORDS: Mapping[str, tuple[str, str, str]] = {
     "scs_trial": ("scs", "system", "trial_start"),
     "scs_implant_ipg": ("scs", "generator", "implant"),
@@ -110,14 +140,14 @@ DEVICE_WORDS: Mapping[str, tuple[str, str, str]] = {
     "pump_implant_catheter": ("intrathecal_pump", "catheter", "implant"),
     "pump_implant_catheter|pump_revision_catheter": ("intrathecal_pump", "catheter", "implant"),
     "pump_explant_catheter": ("intrathecal_pump", "catheter", "explant"),
+    **_OWN_EVENTS,
 }
 """Device, component and event of each word; of "a|b" the first in a patient's course is a, later ones are b."""
 
 
 def words_of(table: str) -> tuple[str, ...]:
     """Return the words that codes of a table may become."""
-    if table == "surgeries":
-        return SURGERY_WORDS
     if table == "device_events":
         return tuple(DEVICE_WORDS)
-    return schema.vocabulary(TABLES[table]) if table else ()
+    details = SURGERY_DETAILS if table == "surgeries" else ()
+    return (*schema.vocabulary(TABLES[table]), *details) if table else ()

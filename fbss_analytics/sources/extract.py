@@ -6,25 +6,60 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import DataError, nearest
 from .convert import to_text
 from .files import file_hash
+from .quarantine import Account
 from .reading import csv_header, parquet_names, read_csv, read_parquet
 from .recipe import FileSpec
+from .rules import Fault
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 
 
 @dataclass(frozen=True, eq=False)
+class Part:
+    """The rows of a file that are a form of a REDCap project, say: their lines, and what became of the others.
+
+    Attributes
+    ----------
+    lines : (n,) int
+        Their places in the file; the first row below the header is 1.
+    rows_read : int
+        Rows of the file; each counted as often as it can become rows of the part.
+    left_out : tuple of Account
+        The rows that are not of the part, by reason, for no table yet.
+    faults : tuple of Fault
+        Rules that rows of the part break before they are mapped.
+    """
+
+    lines: npt.NDArray[np.int64]
+    rows_read: int
+    left_out: tuple[Account, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Extract:
-    """A file as read: its path in the extract, its hash, and the rows of the columns the mapping names."""
+    """A file as read: its path in the extract, its hash, and the rows of the columns the mapping names.
+
+    Of a part of a file ``part`` says which; without it every row of the file is here.
+    """
 
     path: str
     sha256: str
     rows: pa.Table
+    part: Part | None = None
+
+    @property
+    def whole(self) -> Part:
+        """What part of the file the rows are: of a file read as it stands, all of it."""
+        return self.part or Part(np.arange(1, self.rows.num_rows + 1), self.rows.num_rows)
 
 
 def read_extract(folder: Path, spec: FileSpec, columns: Sequence[str]) -> Extract:

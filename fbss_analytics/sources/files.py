@@ -150,14 +150,21 @@ def write_cohort_folder(source: Source, folder: Path) -> Path:
 
 @contextlib.contextmanager
 def cohort_draft(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to write a cohort into, and put it in place at the end; nothing stays of one that fails.
-
-    A process that was killed leaves its draft behind; the next one that writes the same cohort clears it away.
-    """
+    """Give an empty folder to write a cohort into; see `folder_draft`. Only a cohort folder is replaced."""
     if folder.exists() and not (folder.is_dir() and (_is_empty(folder) or (folder / "source.json").exists())):
         raise InputError(
             f"{folder.name} exists and is not a cohort folder; name a new folder, or empty this one first."
         )
+    with folder_draft(folder) as draft:
+        yield draft
+
+
+@contextlib.contextmanager
+def folder_draft(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to write into, and put it in place at the end; nothing stays of one that fails.
+
+    A process that was killed leaves its draft behind; the next one that writes the same folder clears it away.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{folder.name}.draft-"
     for abandoned in folder.parent.glob(f"{glob.escape(prefix)}*"):
@@ -165,7 +172,7 @@ def cohort_draft(folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as workplace:
         # Patient data are not to be committed by oversight, even where the process is killed halfway.
         (Path(workplace) / ".gitignore").write_text("*\n", encoding="utf-8")
-        draft = Path(workplace) / "cohort"
+        draft = Path(workplace) / "whole"
         draft.mkdir()
         yield draft
         replace_folder(draft, folder)
@@ -220,13 +227,18 @@ def write_sorted_parquet(table: pa.Table, file: Path) -> None:
 
 def write_row_groups(groups: Iterable[pa.Table], fields: pa.Schema, file: Path) -> None:
     """Write tables as the row groups of a Parquet file; without any, one of no rows."""
-    with pq.ParquetWriter(file, fields, compression="zstd", compression_level=9) as writer:
+    with parquet_writer(file, fields) as writer:
         rows = 0
         for group in groups:
             writer.write_table(group, row_group_size=group.num_rows)
             rows += group.num_rows
         if rows == 0:
             writer.write_table(fields.empty_table())
+
+
+def parquet_writer(file: Path, fields: pa.Schema) -> pq.ParquetWriter:
+    """Open a file of a cohort folder for writing; all are compressed alike."""
+    return pq.ParquetWriter(file, fields, compression="zstd", compression_level=9)
 
 
 def patient_groups(patient_id: pa.ChunkedArray, rows_per_group: int = ROWS_PER_GROUP) -> list[tuple[int, int]]:

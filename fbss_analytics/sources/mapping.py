@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,11 +84,7 @@ def import_tables(path: str | Path, folder: str | Path, *, mapping: str | Path) 
     """
     recipe = read_mapping(Path(mapping))
     files = _read_files(Path(path), Path(folder), recipe)
-    raw = {
-        name: _raw_table([block for block in recipe.blocks if block.table == name], files)
-        for name in dict.fromkeys(block.table for block in recipe.blocks)
-    }
-    checked = check_tables(raw)
+    checked = check_tables(raw_tables(recipe, files))
     warn_of_quarantine(checked.accounts)
     provenance = {
         "kind": "imported",
@@ -119,6 +116,14 @@ def _read_files(path: Path, folder: Path, recipe: MappingFile) -> dict[str, Extr
         name: read_extract(path, spec, recipe.columns(name))
         for name, spec in recipe.files.items()
         if recipe.columns(name)
+    }
+
+
+def raw_tables(recipe: MappingFile, files: Mapping[str, Extract]) -> dict[str, RawTable]:
+    """Return the tables a mapping feeds, under our names, before any check."""
+    return {
+        name: _raw_table([block for block in recipe.blocks if block.table == name], files)
+        for name in dict.fromkeys(block.table for block in recipe.blocks)
     }
 
 
@@ -160,8 +165,11 @@ def _block_rows(block: Block, files: Mapping[str, Extract]) -> RawTable:
     if block.spans:
         ends, found = spans(block, chosen, arrays, file=extract.path)
         arrays, faults = arrays | ends, faults + found
-    lines = np.flatnonzero(keep) + 1
-    origin = Origin(extract.path, extract.rows.filter(pa.array(keep)), lines, extract.rows.num_rows, tuple(excluded))
+    part = extract.whole
+    faults = [*(replace(fault, mask=fault.mask[keep]) for fault in part.faults if fault.mask[keep].any()), *faults]
+    left_out = tuple(replace(account, table=block.table) for account in part.left_out)
+    rows = extract.rows.filter(pa.array(keep))
+    origin = Origin(extract.path, rows, part.lines[keep], part.rows_read, (*left_out, *excluded))
     return RawTable(pa.table(arrays), extract.path, (origin,), tuple(faults))
 
 

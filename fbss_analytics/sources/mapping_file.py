@@ -10,31 +10,44 @@ import datetime
 import hashlib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import InputError, nearest
 from . import schema
-from .recipe import Block, Exclusion, FileSpec, Join, MappingFile, Step, Where
+from .recipe import Block, Exclusion, FileSpec, Join, MappingFile, RedcapSpec, Step, Where
 
 MAPPING_VERSION = 1
 VERBS: Mapping[str, tuple[str, ...]] = {
     "copy": (),
     "constant": (),
     "date": ("format",),
+    "year": ("format",),
     "day": ("origin",),
     "recode": ("words", "unmapped"),
+    "choice": ("words", "unmapped"),
     "birth_year_from_age": ("at",),
     "row_number": (),
 }
 """What fills a column, with the further keys each verb knows."""
 UNMAPPED = ("set_aside", "keep", "missing")
-_FOR_KIND = {"date": "day", "day": "day", "birth_year_from_age": "integer", "row_number": "integer"}
+_FOR_KIND = {
+    "date": "day",
+    "day": "day",
+    "year": "integer",
+    "birth_year_from_age": "integer",
+    "row_number": "integer",
+}
+FORM = "form:"
+"""Begins what stands in ``from`` for a form of a REDCap export."""
 
 
-def read_mapping(path: Path) -> MappingFile:
-    """Read a mapping file, or raise `InputError` saying which key of it is wrong and what to write."""
+def read_mapping(path: Path, *, is_redcap: bool = False) -> MappingFile:
+    """Read a mapping file, or raise `InputError` saying which key of it is wrong and what to write.
+
+    The mapping of a REDCap export names forms (``from = "form:implant"``) in place of files.
+    """
     if not path.is_file():
         raise InputError(f"There is no mapping file {path.name!r} here; type the path of a TOML file.")
     content = path.read_bytes()
@@ -42,7 +55,7 @@ def read_mapping(path: Path) -> MappingFile:
         tree = tomllib.loads(content.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise InputError(f"{path.name} is not TOML: {fault}") from None
-    return _Reader(path.name).mapping(tree, hashlib.sha256(content).hexdigest())
+    return _Reader(path.name, is_redcap).mapping(tree, hashlib.sha256(content).hexdigest())
 
 
 @dataclass(frozen=True)
@@ -50,22 +63,26 @@ class _Reader:
     """Turns the tree of a TOML file into nouns; ``file`` is named in every refusal."""
 
     file: str
+    is_redcap: bool
 
     def mapping(self, tree: Mapping[str, Any], sha256: str) -> MappingFile:
         place = "the top level"
-        self.keys(tree, ("version", "name", "calendar", "origin", "files", "tables"), place)
-        for key in ("version", "name", "calendar", "files", "tables"):
+        parts = "redcap" if self.is_redcap else "files"
+        self.keys(tree, ("version", "name", "calendar", "origin", parts, "tables"), place)
+        for key in ("version", "name", "calendar", *(() if self.is_redcap else ("files",)), "tables"):
             if key not in tree:
                 self.refuse(place, f"needs the key {key!r}")
         if tree["version"] != MAPPING_VERSION:
             self.refuse("version", f"is to be {MAPPING_VERSION}")
         if tree["calendar"] not in ("gregorian", "shifted"):
             self.refuse("calendar", "is to be 'gregorian' or, where dates are de-identified, 'shifted'")
-        files = {name: self.file_spec(name, each) for name, each in self.tree(tree["files"], "files").items()}
+        trees = {} if self.is_redcap else self.tree(tree["files"], "files")
+        files = {name: self.file_spec(name, each) for name, each in trees.items()}
         blocks = tuple(self.blocks(self.tree(tree["tables"], "tables"), files, self.day(tree.get("origin"), "origin")))
         if "patients" not in {block.table for block in blocks}:
             self.refuse("tables", "feeds no patients table; every source needs one row per patient")
-        return MappingFile(self.file, sha256, self.text(tree["name"], "name"), tree["calendar"], files, blocks)
+        name, redcap = self.text(tree["name"], "name"), self.redcap_spec(tree.get("redcap"))
+        return MappingFile(self.file, sha256, name, tree["calendar"], files, blocks, redcap)
 
     def refuse(self, place: str, words: str) -> NoReturn:
         raise InputError(f"{self.file}: {place} {words}.")
@@ -96,9 +113,23 @@ class _Reader:
         tree = {"path": value} if isinstance(value, str) else self.tree(value, place)
         self.keys(tree, ("path", "delimiter", "encoding", "nulls"), place)
         path = self.text(tree.get("path"), f"{place}.path")
-        delimiter = self.text(
-            tree.get("delimiter", "," if path.lower().endswith(".csv") else "\t"), f"{place}.delimiter"
+        usual = "," if path.lower().endswith(".csv") else "\t"
+        delimiter, encoding = self.written(tree, place, delimiter=usual)
+        return FileSpec(name, path, delimiter, encoding, self.words(tree.get("nulls", []), f"{place}.nulls"))
+
+    def redcap_spec(self, value: Any) -> RedcapSpec:
+        if value is None:
+            return RedcapSpec()
+        tree = self.tree(value, "redcap")
+        self.keys(tree, ("delimiter", "encoding", "nulls", "identifier_dates"), "redcap")
+        return RedcapSpec(
+            *self.written(tree, "redcap", delimiter=","),
+            nulls=self.words(tree.get("nulls", []), "redcap.nulls"),
+            identifier_dates=self.words(tree.get("identifier_dates", []), "redcap.identifier_dates"),
         )
+
+    def written(self, tree: Mapping[str, Any], place: str, *, delimiter: str) -> tuple[str, str]:
+        delimiter = self.text(tree.get("delimiter", delimiter), f"{place}.delimiter")
         encoding = self.text(tree.get("encoding", "utf-8"), f"{place}.encoding")
         if len(delimiter) != 1:
             self.refuse(f"{place}.delimiter", "is to be one character")
@@ -106,7 +137,7 @@ class _Reader:
             codecs.lookup(encoding)
         except LookupError:
             self.refuse(f"{place}.encoding", "is not known to Python; try 'utf-8' or 'latin-1'")
-        return FileSpec(name, path, delimiter, encoding, self.words(tree.get("nulls", []), f"{place}.nulls"))
+        return delimiter, encoding
 
     def words(self, value: Any, place: str) -> tuple[str, ...]:
         each = value if isinstance(value, list) else [value]
@@ -125,6 +156,12 @@ class _Reader:
         return {name: self.words(each, f"{place}.{name}") for name, each in self.tree(value, place).items()}
 
     def known_file(self, value: Any, files: Mapping[str, FileSpec], place: str) -> str:
+        if isinstance(value, str) and value.startswith(FORM):
+            if not self.is_redcap:
+                self.refuse(place, "names a form: a REDCap export is imported with its data dictionary (import_redcap)")
+            return value
+        if self.is_redcap:
+            self.refuse(place, f"is to name a form of the export, such as '{FORM}demographics'")
         if not isinstance(value, str) or value not in files:
             raise InputError(f"{self.file}: {place} is to name a file under [files].{nearest(value, files)}")
         return value
@@ -153,7 +190,8 @@ class _Reader:
     ) -> Block:
         place = f"tables.{table.name}"
         spans = ("from_first_to_last",) if table.name == "observation_periods" else ()
-        self.keys(tree, ("from", "where", "join", "exclude", "columns", *spans), place)
+        ticked = ("ticked",) if self.is_redcap else ()
+        self.keys(tree, ("from", "where", "join", "exclude", "columns", *spans, *ticked), place)
         steps = _Columns(self, table, origin)
         block = Block(
             table=table.name,
@@ -163,6 +201,7 @@ class _Reader:
             exclusions=tuple(self.exclusions(tree.get("exclude", []), place)),
             steps=steps.all(self.tree(tree.get("columns"), f"{place}.columns")),
             spans=steps.spans(tree.get("from_first_to_last", [])),
+            ticked=self.text(tree["ticked"], f"{place}.ticked") if "ticked" in tree else "",
         )
         steps.require_complete(block)
         return block
@@ -207,7 +246,12 @@ class _Columns:
     def spans(self, value: Any) -> tuple[Step, ...]:
         place = f"tables.{self.table.name}.from_first_to_last"
         each = value if isinstance(value, list) else [value]
-        return tuple(self.step(self.table.column(self.table.start), one, place) for one in each)
+        steps = [self.step(self.table.column(self.table.start), one, place) for one in each]
+        for step in steps:
+            if step.verb not in ("copy", "date", "day"):
+                self.reader.refuse(place, "reads days: write 'column', { date = ... } or { day = ... }")
+        written = {"format": "%Y-%m-%d"}
+        return tuple(replace(step, verb="date", options=written) if step.verb == "copy" else step for step in steps)
 
     def step(self, column: schema.Column, value: Any, place: str) -> Step:
         if isinstance(value, str):
@@ -220,6 +264,8 @@ class _Columns:
             raise InputError(f"{self.reader.file}: {place} needs one verb and has {len(verbs)}.{hint}")
         verb = verbs[0]
         self.reader.keys(tree, (verb, *VERBS[verb]), place)
+        if verb == "choice" and not self.reader.is_redcap:
+            self.reader.refuse(place, "reads labels off a REDCap dictionary; a file has none: recode its words")
         if column.kind != _FOR_KIND.get(verb, column.kind):
             self.reader.refuse(place, f"cannot be filled by {verb!r}, which gives a {_FOR_KIND[verb]}")
         return self.filled(column, verb, tree, place)
@@ -237,12 +283,14 @@ class _Columns:
         options: dict[str, Any] = {}
         if verb == "date":
             options["format"] = reader.text(tree.get("format"), f"{place}.format (such as '%d/%m/%Y')")
+        if verb == "year":
+            options["format"] = reader.text(tree.get("format", "%Y-%m-%d"), f"{place}.format")
         if verb in ("day", "birth_year_from_age"):
             key = VERBS[verb][0]
             options[key] = reader.day(tree.get(key, self.origin), f"{place}.{key}")
             if options[key] is None:
                 reader.refuse(place, f"needs {key} here, or origin at the top level: the day it counts from")
-        if verb == "recode":
+        if verb in ("recode", "choice"):
             options |= self.recoding(column, tree, place)
         return Step(column.name, verb, reader.text(tree[verb], place), options)
 

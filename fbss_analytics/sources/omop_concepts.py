@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .codes import Code
+from .codes import OWN, Code
 from .omop_files import read_omop
 
 UNKNOWN_SYSTEMS = ("CPT4", "HCPCS", "ICD10CM", "ICD9CM", "ICD10PCS", "ICD9Proc", "RxNorm")
@@ -37,6 +37,14 @@ ROUTES = {
     "patch": "transdermal", "film": "buccal", "spray": "nasal", "suppository": "rectal",
 }  # fmt: skip
 """The route a form implies; an injection implies none."""
+SHARES = {"8576/8587": "mg/mL", "8576/8505": "mcg/h", "9655/8505": "mcg/h"}
+"""Units of a strength by those of its numerator and denominator: mg over mL; mg or mcg over hours."""
+ROUTE_CONCEPTS = {
+    "4132161": "oral", "4262099": "transdermal", "4181897": "buccal", "4292110": "sublingual", "4262914": "nasal",
+    "4290759": "rectal", "4171047": "intravenous", "4142048": "subcutaneous", "4302612": "intramuscular",
+    "4217202": "intrathecal",
+}  # fmt: skip
+"""Standard concepts of routes; a route that is told counts before the one that the form implies."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +92,12 @@ def read_concepts(files: Mapping[str, Path], codes: tuple[Code, ...], used: Iter
     known = _known(files, wanted)
     ingredients = {each.code: each.word for each in codes if each.system == "OMOP" and each.table == "dispensings"}
     anaesthetics = {each.code for each in codes if each.system == "OMOP" and each.event == "rx_opioid_anaesthetic"}
-    by_rxnorm = {each.code: each.word for each in codes if each.system == "RxNorm" and each.table == "dispensings"}
-    asleep = {each.code for each in codes if each.system == "RxNorm" and each.event == "rx_opioid_anaesthetic"}
-    for concept, (system, code, _) in _known(files, None).items() if by_rxnorm else ():
-        if system == "RxNorm" and code in by_rxnorm:
-            ingredients[concept] = by_rxnorm[code]
-        elif system == "RxNorm" and code in asleep:
+    by_code = {(each.system, each.code): each.word for each in codes if each.table == "dispensings"}
+    asleep = {(each.system, each.code) for each in codes if each.event == "rx_opioid_anaesthetic"}
+    for concept, (system, code, _) in _known(files, None).items():
+        if (system, code) in by_code:
+            ingredients[concept] = by_code[system, code]
+        elif (system, code) in asleep:
             anaesthetics.add(concept)
     drugs, sleeping = dict(ingredients), set(anaesthetics)
     if "concept_ancestor" in files:
@@ -109,7 +117,7 @@ def _known(files: Mapping[str, Path], wanted: set[str] | None) -> dict[str, tupl
     if wanted is not None:
         rows = rows.filter(pc.is_in(rows["concept_id"], value_set=pa.array(sorted(wanted), pa.string())))
     else:
-        rows = rows.filter(pc.equal(rows["vocabulary_id"], "RxNorm"))
+        rows = rows.filter(pc.is_in(rows["vocabulary_id"], value_set=pa.array(["RxNorm", OWN])))
     frame = rows.to_pandas()
     texts = frame.fillna("").astype(str).to_numpy()
     return {row[0]: (row[1], row[2], row[3]) for row in texts}
@@ -122,7 +130,7 @@ def _descendants(file: Path, ancestors: set[str]) -> list[tuple[str, str]]:
 
 
 def strengths(files: Mapping[str, Path], drugs: pd.Series, ingredient: pd.Series, concepts: Concepts) -> pd.DataFrame:
-    """Return strength and unit of each drug's opioid (mg, mcg or mg/mL), missing where ``drug_strength`` is silent."""
+    """Return strength and unit (mg, mcg, mg/mL, mcg/h) of each drug's opioid, missing where nothing tells them."""
     empty = pd.DataFrame({"value": np.nan, "unit": None}, index=drugs.index)
     if "drug_strength" not in files or drugs.empty:
         return empty
@@ -136,13 +144,14 @@ def strengths(files: Mapping[str, Path], drugs: pd.Series, ingredient: pd.Series
     amount, top = pd.to_numeric(frame["amount_value"]), pd.to_numeric(frame["numerator_value"])
     bottom = pd.to_numeric(frame["denominator_value"]).fillna(1)
     solid = frame["amount_unit_concept_id"].map({"8576": "mg", "9655": "mcg"})
-    fluid = frame["numerator_unit_concept_id"].eq("8576") & frame["denominator_unit_concept_id"].eq("8587")
+    over = frame["numerator_unit_concept_id"].str.cat(frame["denominator_unit_concept_id"], sep="/")
+    share, per_mg = over.map(SHARES), over.map({"8576/8505": 1000.0}).fillna(1.0)
     table = pd.DataFrame(
         {
             "drug": frame["drug_concept_id"],
             "word": frame["word"],
-            "value": amount.where(solid.notna(), (top / bottom).where(fluid)),
-            "unit": solid.where(solid.notna(), pd.Series("mg/mL", index=frame.index).where(fluid)),
+            "value": amount.where(solid.notna(), (top / bottom * per_mg).where(share.notna())),
+            "unit": solid.where(solid.notna(), share),
         }
     )
     asked = pd.DataFrame({"drug": drugs, "word": ingredient})

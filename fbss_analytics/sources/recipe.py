@@ -24,6 +24,16 @@ class FileSpec:
 
 
 @dataclass(frozen=True)
+class RedcapSpec:
+    """How a REDCap export is written, its missing-data codes, and the dates to read although they are identifiers."""
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    nulls: tuple[str, ...] = ()
+    identifier_dates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Step:
     """How one column is filled: a verb, the source column it reads (none for a constant), and the verb's options."""
 
@@ -53,7 +63,10 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class Block:
-    """One ``[[tables.<table>]]``: rows of one file on their way into one table."""
+    """One ``[[tables.<table>]]``: rows of one file on their way into one table.
+
+    ``ticked`` names a checkbox field of a REDCap form of which each ticked box is to be a row.
+    """
 
     table: str
     file: str
@@ -62,6 +75,7 @@ class Block:
     exclusions: tuple[Exclusion, ...]
     steps: tuple[Step, ...]
     spans: tuple[Step, ...] = ()
+    ticked: str = ""
 
     def locate(self, name: str) -> tuple[str, str]:
         """Return the file and the column that a name in this block stands for."""
@@ -94,7 +108,9 @@ class MappingFile:
         What the source is called in output.
     calendar : {"gregorian", "shifted"}
     files : mapping of str to FileSpec
+        None for a REDCap export, whose parts are its forms.
     blocks : tuple of Block
+    redcap : RedcapSpec
     """
 
     file: str
@@ -103,6 +119,7 @@ class MappingFile:
     calendar: Calendar
     files: Mapping[str, FileSpec]
     blocks: tuple[Block, ...]
+    redcap: RedcapSpec = RedcapSpec()
 
     def columns(self, file: str) -> tuple[str, ...]:
         """Return the columns of a file that the mapping reads; no others are."""

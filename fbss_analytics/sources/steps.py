@@ -44,6 +44,8 @@ def _read(step: Step, text: pa.Array, *, file: str) -> tuple[pa.Array, list[Faul
         return _recode(step, text)
     if step.verb == "date":
         values, expected = parse_days(text, step.options["format"]), f"dates as {step.options['format']}"
+    elif step.verb == "year":
+        values, expected = _years(text, step.options["format"]), f"years, or dates as {step.options['format']}"
     elif step.verb == "day":
         values, expected = _from_origin(text, step.options["origin"]), "whole day numbers"
     else:
@@ -82,6 +84,11 @@ def _from_origin(text: pa.Array, origin: datetime.date) -> pa.Array:
     start = (origin - datetime.date(1970, 1, 1)).days
     number = whole_numbers(text).cast(pa.int64()).fill_null(FAR_DAY).to_numpy(zero_copy_only=False)
     return to_date32(np.where(np.abs(number) < FAR_DAY, number + start, int(NO_DAY)))
+
+
+def _years(text: pa.Array, format: str) -> pa.Array:
+    year = pc.if_else(pc.fill_null(pc.match_substring_regex(text, "^[0-9]{4}$"), False), text, None).cast(pa.int32())
+    return pc.coalesce(year, pc.year(parse_days(text, format)).cast(pa.int32()))
 
 
 def _birth_years(text: pa.Array, at: datetime.date) -> pa.Array:

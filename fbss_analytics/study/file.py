@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, nearest
+from ..errors import InputError, nearest, one_of
 
 if TYPE_CHECKING:
     from ..sources.source import Source
@@ -23,6 +23,8 @@ RUN_VARIABLE = "FBSS_RUN"
 NOTEBOOK_VARIABLE = "FBSS_NOTEBOOK"
 SYNTHETIC = "synthetic"
 LOCAL = "local"
+FORMATS: Mapping[str, str] = {"redcap": "mapping_template_redcap.toml"}
+"""What an extract may be written in -> the template of a mapping for it."""
 _KEYS: Mapping[str, Mapping[str, type]] = {
     "": {"name": str, "title": str, "cohort": dict, "notebooks": dict},
     "cohort": {"folder": str, "calendar": str, "surgical": dict},
@@ -164,21 +166,31 @@ def _prepare_notebook() -> None:
     warnings.formatwarning = _short_warning  # Committed outputs must not hold the path of a temporary file.
 
 
-def new_study(name: str, *, cohort: str, folder: Path) -> Path:
+def new_study(name: str, *, cohort: str, folder: Path, format: str | None = None) -> tuple[Path, ...]:
     """Write a commented study file ``<name>.toml`` into a folder and return it.
+
+    With ``format`` a commented mapping for an extract of that kind, ``<name>_mapping.toml``, is written too and comes
+    second.
 
     Raises
     ------
     InputError
-        The name cannot name a folder, or the file exists.
+        The name cannot name a folder, a file exists, or the format is not known.
     """
     _check_name("fbss new-study", name)
-    file = folder / f"{name}.toml"
-    if file.exists():
-        raise InputError(f"{file.name} exists; give the study another name, or delete the file first.")
-    template = files("fbss_analytics").joinpath("data/study_template.toml").read_text(encoding="utf-8")
-    file.write_text(template.format(name=name, file=file.name, cohort=cohort), encoding="utf-8")
-    return file
+    templates = {f"{name}.toml": "study_template.toml"}
+    if format is not None:
+        templates[f"{name}_mapping.toml"] = FORMATS[one_of(format, FORMATS, name="format")]
+    for file in templates:
+        if (folder / file).exists():
+            raise InputError(f"{file} exists; give the study another name, or delete the file first.")
+    for file, template in templates.items():
+        text = files("fbss_analytics").joinpath(f"data/{template}").read_text(encoding="utf-8")
+        # Braces are part of TOML, so that only these three words are filled in.
+        for word, value in {"name": name, "file": file, "cohort": cohort}.items():
+            text = text.replace(f"{{{word}}}", value)
+        (folder / file).write_text(text, encoding="utf-8")
+    return tuple(folder / file for file in templates)
 
 
 def _check_name(where: str, name: str) -> None:

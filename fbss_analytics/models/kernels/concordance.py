@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...compiled import compiled
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -70,15 +72,8 @@ def concordance(
 
 @lru_cache(maxsize=1)
 def _compiled() -> Callable[..., Any]:
-    """Return `sweep` compiled, from the cache on disk where one can be kept."""
-    import numba
-
-    try:
-        compiled: Callable[..., Any] = numba.njit(nogil=True, cache=True)(sweep)
-    except RuntimeError:
-        # No folder for the cache can be written: compiled anew in every session.
-        compiled = numba.njit(nogil=True)(sweep)
-    return compiled
+    """Return `sweep` compiled."""
+    return compiled(sweep)
 
 
 def sweep(row: Ints, act: Ints, rank: Ints, weight: Floats, size: int) -> tuple[Floats, Floats, Floats]:

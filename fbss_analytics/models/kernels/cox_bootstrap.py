@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...compiled import compiled
 from .cox_maximum import maximise
 from .flatness import FLAT
 from .risk_sets import RiskSets
@@ -99,11 +100,5 @@ def _flat(curvature: Floats, converged: npt.NDArray[np.bool_], whole: Floats) ->
 
 @lru_cache(maxsize=1)
 def _compiled() -> Callable[..., Any]:
-    """Return `maximise` compiled, from the cache on disk where one can be kept."""
-    import numba
-
-    try:
-        return numba.njit(nogil=True, cache=True, error_model="numpy")(maximise)
-    except RuntimeError:
-        # No folder for the cache can be written: compiled anew in every session.
-        return numba.njit(nogil=True, error_model="numpy")(maximise)
+    """Return `maximise` compiled."""
+    return compiled(maximise, error_model="numpy")

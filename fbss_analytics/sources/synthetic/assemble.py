@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from ...engine import in_order
 from ...errors import InputError
 from ..source import Source, in_memory
 from .draws import Whole
@@ -19,12 +23,15 @@ _AT_A_TIME = 25_000
 """Patients simulated in one go; memory is bounded by them, and the result does not depend on it."""
 
 
-def simulate(scenario: str, *, n_patients: int, seed: int, folder: str | Path | None = None) -> Source:
+def simulate(
+    scenario: str, *, n_patients: int, seed: int, folder: str | Path | None = None, threads: int | None = None
+) -> Source:
     """Simulate a cohort: adults eligible for neuromodulation, or adults from an index lumbar operation on.
 
     **Definition**: every number of a patient is addressed by seed, purpose, patient number and draw number, so that the
-    same patient has the same rows, ids included, whatever ``n_patients`` is; ids are ``S0000001``, ``S0000002``, ...
-    Rows lie within the observation of their domain, both ends included; only operations may precede it.
+    same patient has the same rows, ids included, whatever ``n_patients`` and ``threads`` are; ids are ``S0000001``,
+    ``S0000002``, ... Rows lie within the observation of their domain, both ends included; only operations may precede
+    it.
 
     Parameters
     ----------
@@ -37,7 +44,10 @@ def simulate(scenario: str, *, n_patients: int, seed: int, folder: str | Path | 
     seed : int
         0 to 2**64 - 1.
     folder : str or Path, optional
-        Write the cohort folder there and return a source that reads it.
+        Write the cohort folder there, a part at a time, and return a source that reads it: a million patients need no
+        more memory than some ten thousand. It is put in place when it is whole.
+    threads : int, optional
+        As many as there are processors when not given; the result does not depend on it.
 
     Returns
     -------
@@ -48,7 +58,8 @@ def simulate(scenario: str, *, n_patients: int, seed: int, folder: str | Path | 
     Raises
     ------
     InputError
-        The scenario is not known, or ``n_patients`` or ``seed`` is not a whole number in range.
+        The scenario is not known, ``n_patients`` or ``seed`` is not a whole number in range, or ``folder`` exists and
+        is not a cohort folder; nothing is written then.
 
     Notes
     -----
@@ -72,24 +83,51 @@ def simulate(scenario: str, *, n_patients: int, seed: int, folder: str | Path | 
     parameters = load_parameters(scenario)
     n_patients = _whole(n_patients, name="n_patients", low=1, high=MOST_PATIENTS)
     seed = _whole(seed, name="seed", low=0, high=2**64 - 1)
-    parts = []
-    for first in range(1, n_patients + 1, _AT_A_TIME):
-        numbers = np.arange(first, min(first + _AT_A_TIME, n_patients + 1), dtype=np.int64)
-        parts.append(simulate_tables(parameters, numbers, seed=seed))
-    tables = {name: pa.concat_tables([part[name] for part in parts]).combine_chunks() for name in parts[0]}
-    provenance = {
-        "kind": "simulated",
-        "scenario": scenario,
-        "n_patients": n_patients,
-        "seed": seed,
-        "parameters_sha256": parameters.sha256(),
-    }
-    source = in_memory(f"synthetic {scenario}", tables, provenance=provenance, parameters=parameters.content)
-    if folder is None:
-        return source
-    from ..files import read_tables
+    described = Source(
+        name=f"synthetic {scenario}",
+        tables={},
+        counts={},
+        provenance={
+            "kind": "simulated",
+            "scenario": scenario,
+            "n_patients": n_patients,
+            "seed": seed,
+            "parameters_sha256": parameters.sha256(),
+        },
+        parameters=parameters.content,
+    )
+    with closing(_parts(parameters, n_patients, seed, threads)) as parts:
+        if folder is None:
+            return _joined(list(parts), described)
+        from ..appending import write_runs
+        from ..files import read_tables
 
-    return read_tables(source.to_folder(folder))
+        return read_tables(write_runs(parts, described, Path(folder)))
+
+
+def _parts(
+    parameters: Parameters, n_patients: int, seed: int, threads: int | None
+) -> Generator[dict[str, pa.Table], None, None]:
+    """Yield the tables of the patients, some thousand patients at a time, in order."""
+    starts = range(1, n_patients + 1, _AT_A_TIME)
+    runs = [partial(_numbered, first, min(first + _AT_A_TIME, n_patients + 1)) for first in starts]
+    work = partial(_tables_of, parameters, seed)
+    # One part is made where it is asked for: a pool of threads would only wait for it.
+    threads = 1 if threads is None and len(runs) == 1 else threads
+    yield from in_order(work, runs, threads=threads, what="simulating")
+
+
+def _numbered(first: int, stop: int) -> pa.Table:
+    return pa.table({"number": np.arange(first, stop, dtype=np.int64)})
+
+
+def _tables_of(parameters: Parameters, seed: int, run: pa.Table) -> dict[str, pa.Table]:
+    return simulate_tables(parameters, run["number"].to_numpy(), seed=seed)
+
+
+def _joined(parts: list[dict[str, pa.Table]], described: Source) -> Source:
+    tables = {name: pa.concat_tables([part[name] for part in parts]).combine_chunks() for name in parts[0]}
+    return in_memory(described.name, tables, provenance=described.provenance, parameters=described.parameters)
 
 
 def simulate_tables(parameters: Parameters, numbers: Whole, *, seed: int) -> dict[str, pa.Table]:

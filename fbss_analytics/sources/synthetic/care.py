@@ -39,9 +39,7 @@ def _days_of_conditions(people: People, p: Parameters, last_surgery: Whole) -> d
         day = first + np.floor(draws.uniform(f"{name} recorded") * span).astype(np.int64)
         days[name] = np.where(is_known, day, NO_DAY)
     for name in p.group("conditions.incidence"):
-        day = people.eligible + in_days(
-            draws.exponential(f"new {name}") / max(p.number(f"conditions.incidence.{name}"), 1e-12)
-        )
+        day = people.eligible + draws.wait(f"new {name}", p.number(f"conditions.incidence.{name}"))
         at_risk = days.get(name, np.full(people.number, NO_DAY)) == NO_DAY
         if name in ("opioid_use_disorder", "overdose"):
             at_risk &= people.is_user
@@ -97,8 +95,7 @@ def _drug(people: People, p: Parameters, name: str) -> list[Block]:
     until = in_days(draws.exponential(f"{name} until") * p.number("therapies.span_mean_years"))
     start = np.maximum(eligible - since, people.pharmacy_start)
     blocks = [therapy_rows(takes, name, start, np.minimum(eligible + until, people.end))]
-    hazard = max(p.number(f"therapies.drug_starts.{name}"), 1e-12)
-    new = eligible + in_days(draws.exponential(f"{name} new") / hazard)
+    new = eligible + draws.wait(f"{name} new", p.number(f"therapies.drug_starts.{name}"))
     stop = new + in_days(draws.exponential(f"{name} new until") * p.number("therapies.span_mean_years"))
     return [*blocks, therapy_rows(~takes & (new <= people.end), name, new, np.minimum(stop, people.end))]
 
@@ -114,7 +111,6 @@ def _procedure(people: People, p: Parameters, name: str) -> list[Block]:
     if name in p.group("therapies.procedure_rates"):
         now = eligible
         for k in range(_MOST_PROCEDURES):
-            hazard = max(p.number(f"therapies.procedure_rates.{name}"), 1e-12)
-            now = now + in_days(draws.exponential(f"{name} after", k) / hazard)
+            now = now + draws.wait(f"{name} after", p.number(f"therapies.procedure_rates.{name}"), k)
             blocks.append(therapy_rows(now <= people.end, name, now))
     return blocks

@@ -154,8 +154,8 @@ def _generator_changes(
         mean, sd = (np.where(rechargeable, *pair) for pair in zip(
             p.pair("generator.life_rechargeable_years"), p.pair("generator.life_years"), strict=True))  # fmt: skip
         life = in_days(np.maximum(mean + sd * draws.normal("generator life", draw), 1.5))
-        fault = in_days(draws.exponential("generator fault", draw) / max(p.number("generator.fault"), 1e-12))
-        upgrade = in_days(draws.exponential("generator upgrade", draw) / max(p.number("generator.upgrade"), 1e-12))
+        fault = draws.wait("generator fault", p.number("generator.fault"), draw)
+        upgrade = draws.wait("generator upgrade", p.number("generator.upgrade"), draw)
         removed = draws.below("removed at end of life", p.number("generator.removed_at_end_of_life"), draw)
         first = np.minimum(np.minimum(life, fault), upgrade)
         kind = np.select([first == upgrade, first == fault, removed], [_UPGRADED, _FAULT, _REMOVED], _REPLACED)
@@ -209,7 +209,7 @@ def _complication_rows(
 def _non_use_rows(draws: Draws, p: Parameters, system: int, alive: Flags, implant: Whole, last: Whole) -> list[Block]:
     shares = {"inadequate_relief": 0.70, "pain_resolved": 0.15, "patient_choice": 0.15}
     reason = word_codes("device_reason", list(shares))[draws.choice("non-use reason", shares, system)]
-    stop = implant + in_days(draws.exponential("non-use", system) / max(p.number("non_use.stop"), 1e-12))
+    stop = implant + draws.wait("non-use", p.number("non_use.stop"), system)
     resume = stop + draws.days("resume", p.pair("non_use.resume_days"), system)
     stops = alive & (stop <= last)
     resumes = stops & draws.below("resumed", p.number("non_use.resumed"), system) & (resume <= last)

@@ -16,6 +16,8 @@ Whole = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 NEVER = np.int64(10**7)
 """A day that no observation reaches: what does not happen, happens then."""
+LEAST_HAZARD = 1e-12
+"""Stands for a hazard of 0, by which nothing can be divided."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,10 @@ class Draws:
     def exponential(self, purpose: str, draw: npt.ArrayLike = 0) -> Numbers:
         """Return standard exponential values."""
         return -np.log(self.uniform(purpose, draw))
+
+    def wait(self, purpose: str, hazard: npt.ArrayLike, draw: npt.ArrayLike = 0) -> Whole:
+        """Return the days to an event of a constant hazard per year; where that is 0, more than anyone is observed."""
+        return in_days(self.exponential(purpose, draw) / np.maximum(hazard, LEAST_HAZARD))
 
     def days(self, purpose: str, window: tuple[float, float], draw: npt.ArrayLike = 0) -> Whole:
         """Return whole days, uniform over a window that includes both ends."""
@@ -72,12 +78,12 @@ def to_truncated_normal(u: Numbers, mean: float, sd: float, window: tuple[float,
 
 def to_gompertz(exponential: Numbers, rate: Numbers, slope: float) -> Numbers:
     """Return the time at which a hazard ``rate * exp(slope * t)`` has accumulated a standard exponential value."""
-    return np.asarray(np.log1p(slope * exponential / rate) / slope, dtype=np.float64)
+    return np.asarray(np.log1p(slope * exponential / np.maximum(rate, LEAST_HAZARD)) / slope, dtype=np.float64)
 
 
 def to_weibull(exponential: Numbers, cumulative: npt.ArrayLike, at: float, shape: npt.ArrayLike) -> Numbers:
     """Return the time at which ``cumulative * (t / at) ** shape`` reaches a standard exponential value."""
-    rate = np.maximum(np.asarray(cumulative, dtype=np.float64), 1e-12)
+    rate = np.maximum(np.asarray(cumulative, dtype=np.float64), LEAST_HAZARD)
     return np.asarray(at * (exponential / rate) ** (1 / np.asarray(shape)), dtype=np.float64)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from .draws import Draws, Flags, Numbers, Whole, expit, in_days
+from .draws import Draws, Flags, Numbers, Whole, expit
 from .parameters import Parameters, Product
 from .people import People
 from .rows import Block, build, rows_of, word_codes
@@ -92,10 +92,8 @@ def _segment(people: People, p: Parameters, spells: Spells, spell: int, segment:
     first = np.where(spells.begin[spell] < people.pharmacy_start, people.pharmacy_start + late, spells.begin[spell])
     cuts = [first]
     for k in range(_ROTATIONS):
-        wait = people.draws.exponential("rotation", spell * _ROTATIONS + k) / max(
-            p.number("opioids.filling.rotation"), 1e-12
-        )
-        cuts.append(cuts[-1] + in_days(wait))
+        wait = people.draws.wait("rotation", p.number("opioids.filling.rotation"), spell * _ROTATIONS + k)
+        cuts.append(cuts[-1] + wait)
     begin = cuts[segment]
     stop = spells.stop[spell] if segment == _ROTATIONS else np.minimum(cuts[segment + 1], spells.stop[spell])
     return begin, stop
@@ -126,7 +124,7 @@ def _is_intermittent(draws: Draws, p: Parameters, level: Numbers) -> Flags:
 
 @dataclass(frozen=True, eq=False)
 class _Catalogue:
-    """The products as arrays by product; ``strengths`` has a row per product, padded with infinity."""
+    """The products as arrays by product; ``strengths`` has a row per place among them, padded with infinity."""
 
     strengths: Numbers
     factor: Numbers
@@ -141,7 +139,7 @@ class _Catalogue:
         widest = max(len(each.strengths) for each in products)
         units = [_UNITS.get(each.form, ("mg", "unit")) for each in products]
         return cls(
-            strengths=np.array([[*each.strengths, *[np.inf] * (widest - len(each.strengths))] for each in products]),
+            strengths=np.array([[*each.strengths, *[np.inf] * (widest - len(each.strengths))] for each in products]).T,
             factor=np.array([each.mme_factor for each in products]),
             usual=np.array([each.usual_units for each in products]),
             most=np.array([each.most_units for each in products]),
@@ -159,11 +157,12 @@ class _Catalogue:
 def _dispensed(catalogue: _Catalogue, product: Whole, mme: Numbers) -> tuple[Numbers, Whole]:
     """Return the strength, and the units a day (patches worn at a time), that come nearest to a daily dose."""
     daily = mme / catalogue.factor[product]
-    strengths = catalogue.strengths[product]
     wanted = 0.75 * daily / catalogue.usual[product]
-    largest = np.isfinite(strengths).sum(axis=1) - 1
-    chosen = np.minimum((strengths < wanted[:, None]).sum(axis=1), largest)
-    strength = np.take_along_axis(strengths, chosen[:, None], axis=1)[:, 0]
+    strength = catalogue.strengths[0][product]
+    for following in catalogue.strengths[1:]:
+        # The strength found so far gives way to the next one where it is too low and there is a next one.
+        higher = following[product]
+        strength = np.where((strength < wanted) & np.isfinite(higher), higher, strength)
     units = np.clip(np.round(daily / strength), 1, catalogue.most[product]).astype(np.int64)
     return strength, units
 

@@ -7,16 +7,28 @@ import hashlib
 import json
 import math
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from ...errors import InputError, nearest, one_of
+from ...formats import plural
 
 SCENARIOS = ("neuromodulation", "surgical")
 _EPOCH = datetime.date(1970, 1, 1)
+_ABOUT = ("scenario", "words", "sampling_rule", "products")
+_ENTRY = ("kind", "value", "source")
+_PRODUCT = (
+    "name", "ingredient", "form", "route", "strengths", "mme_factor", "usual_units", "most_units", "class", "share",
+    "source",
+)  # fmt: skip
+_EXCLUDE_EACH_OTHER = (
+    ("referral.scs_trial", "referral.pump_trial"),
+    ("opioids.rise_share", "opioids.fall_share"),
+    ("pain.stimulator_trial", "pain.pump_trial"),
+)
 
 
 @dataclass(frozen=True)
@@ -104,35 +116,89 @@ def parse_parameters(content: Mapping[str, Any]) -> Parameters:
     Raises
     ------
     InputError
-        A parameter has no source or an unknown kind, or its value is not what its kind allows.
+        A parameter has no source or an unknown kind, or its value is not what its kind allows; the scenario does not
+        have the parameters, kinds and categories of the one it says it is; or parameters exclude each other.
     """
-    values = dict(_parameters(content, ""))
+    values = {name: _value(name, entry) for name, entry in _entries(content)}
     for product in content.get("products", []):
         _check_product(product)
+    _check_names(content)
+    _check_together(values)
     plain = {key: _plain(value) for key, value in content.items()}
     return Parameters(plain, tuple(_product(each) for each in content.get("products", [])), values)
 
 
-def _parameters(section: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
+def _entries(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each parameter with its dotted name; a section holds parameters and sections."""
     for key, entry in section.items():
         name = f"{prefix}{key}"
-        if not isinstance(entry, Mapping):
-            continue
-        if "value" not in entry:
-            found += _parameters(entry, f"{name}.")
-            continue
-        if not str(entry.get("source", "")).strip():
+        if not prefix and not isinstance(entry, Mapping):
+            one_of(key, _ABOUT, name="entry of the scenario")
+        elif not isinstance(entry, Mapping):
             raise InputError(
-                f"Parameter {name} has no source; name the study_key it comes from, or say 'assumed: why'."
+                f"Parameter {name} is bare; expected {{ {', '.join(f'{each} = ...' for each in _ENTRY)} }}."
             )
-        kind = one_of(entry.get("kind", ""), _KINDS, name=f"kind of {name}")
-        words, is_allowed = _KINDS[kind]
-        if not is_allowed(entry["value"]):
-            raise InputError(f"Parameter {name} is not a {kind}; expected {words}.")
-        value = entry["value"]
-        found.append((name, (value - _EPOCH).days if isinstance(value, datetime.date) else value))
-    return found
+        elif set(entry) & set(_ENTRY):
+            yield name, entry
+        else:
+            yield from _entries(entry, f"{name}.")
+
+
+def _value(name: str, entry: Mapping[str, Any]) -> Any:
+    """Return the value of a parameter, a date as its day number, once it is what its kind allows."""
+    for key in entry:
+        one_of(key, _ENTRY, name=f"entry of {name}")
+    if "value" not in entry:
+        raise InputError(f"Parameter {name} has no value.")
+    if not str(entry.get("source", "")).strip():
+        raise InputError(f"Parameter {name} has no source; name the study_key it comes from, or say 'assumed: why'.")
+    kind = one_of(entry.get("kind", ""), _KINDS, name=f"kind of {name}")
+    words, is_allowed = _KINDS[kind]
+    if not is_allowed(entry["value"]):
+        raise InputError(f"Parameter {name} is not a {kind}; expected {words}.")
+    value = entry["value"]
+    return (value - _EPOCH).days if isinstance(value, datetime.date) else value
+
+
+@cache
+def _shape(scenario: str) -> Mapping[str, tuple[str, tuple[str, ...]]]:
+    """Return the kind, and the categories of shares, of each parameter that a scenario's generator asks for."""
+    entries = _entries(scenario_content(scenario))
+    return {name: (str(entry["kind"]), _categories(entry["value"])) for name, entry in entries}
+
+
+def _categories(value: Any) -> tuple[str, ...]:
+    return tuple(value) if isinstance(value, Mapping) else ()
+
+
+def _check_names(content: Mapping[str, Any]) -> None:
+    """Refuse parameters the generator does not know, or knows as something else, and miss none it needs."""
+    shape = _shape(one_of(content.get("scenario", ""), SCENARIOS, name="scenario"))
+    found = dict(_entries(content))
+    for name, entry in found.items():
+        if name not in shape:
+            raise InputError(f"The scenario has no parameter {name!r}.{nearest(name, shape)}")
+        kind, categories = shape[name]
+        if entry["kind"] != kind:
+            raise InputError(f"Parameter {name} is a {kind}, not a {entry['kind']}.")
+        given = _categories(entry["value"])
+        for category in given:
+            one_of(category, categories, name=f"category of {name}")
+        # A category keeps its place: the order decides which uniforms stand for it.
+        if given != categories:
+            raise InputError(f"The categories of {name} are to be {', '.join(categories)}, in this order.")
+    missing = [name for name in shape if name not in found]
+    if missing:
+        raise InputError(f"The scenario lacks {plural(len(missing), 'parameter')}, the first of them {missing[0]}.")
+
+
+def _check_together(values: Mapping[str, Any]) -> None:
+    for names in _EXCLUDE_EACH_OTHER:
+        if all(name in values for name in names) and sum(values[name] for name in names) > 1:
+            raise InputError(f"{' and '.join(names)} exclude each other; they are not to add up to more than 1.")
+    days = [values[f"calendar.{name}"] for name in ("eligibility_first", "eligibility_last", "data_end")]
+    if days != sorted(days):
+        raise InputError("calendar.eligibility_first, eligibility_last and data_end are to follow one another.")
 
 
 def _is_number(value: Any) -> bool:
@@ -169,7 +235,10 @@ _KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "odds": ("a number, the logarithm of odds", _is_number),
     "number": ("a number", _is_number),
     "day": ("a date as yyyy-mm-dd", lambda v: isinstance(v, datetime.date)),
-    "window": ("two numbers, the first not above the second", lambda v: _is_pair(v) and v[0] <= v[1]),
+    "window": (
+        "two numbers, 0 or more, the first not above the second",
+        lambda v: _is_pair(v) and 0 <= v[0] <= v[1],
+    ),
     "normal": ("mean and a standard deviation above 0", lambda v: _is_pair(v) and v[1] > 0),
     "weibull": (
         "cumulative hazard at 3 years, 0 or more, and a shape above 0",
@@ -180,6 +249,12 @@ _KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 
 def _check_product(product: Mapping[str, Any]) -> None:
     name = product.get("name", "without a name")
+    for key in product:
+        one_of(key, (*_PRODUCT, "wear_days"), name=f"entry of product {name}")
+    missing = [key for key in _PRODUCT if key not in product]
+    if missing:
+        raise InputError(f"Product {name} lacks {' and '.join(missing)}.")
+    one_of(product["class"], ("long", "short"), name=f"class of product {name}")
     if not product.get("source"):
         raise InputError(f"Product {name} has no source; name the study_key it comes from, or say 'assumed: why'.")
     if not (_is_positive(product["mme_factor"]) and all(_is_positive(each) for each in product["strengths"])):

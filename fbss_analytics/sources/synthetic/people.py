@@ -100,7 +100,7 @@ def _end_of_observation(draws: Draws, p: Parameters, eligible: Whole, age: Numbe
     slope = p.number("people.death_slope")
     rate = p.number("people.death_at_55") * np.exp(slope * (age - 55))
     death = eligible + in_days(to_gompertz(draws.exponential("death"), rate, slope))
-    lost = eligible + in_days(draws.exponential("lost") / max(p.number("people.lost"), 1e-12))
+    lost = eligible + draws.wait("lost", p.number("people.lost"))
     study_end = np.full_like(eligible, int(p.number("calendar.data_end")))
     end = np.minimum(np.minimum(death, lost), study_end)
     words = word_codes("end_reason", ["death", "study_end", "disenrolled", "lost"])

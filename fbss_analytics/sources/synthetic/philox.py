@@ -7,19 +7,21 @@ patient can be made alone and no patient's numbers depend on another's.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ...compiled import compiled
+
 Words = npt.NDArray[np.uint64]
 ROUNDS = 10
 _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_WEYL_0, _WEYL_1 = 0x9E3779B9, 0xBB67AE85
+_WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF_WORD = np.uint64(32)
-_BLOCK = 16_384
-"""Counters worked on at a time, so that the words of the ten rounds stay in the processor's cache."""
 
 
 def philox4x32(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> tuple[Words, Words, Words, Words]:
@@ -54,17 +56,17 @@ def philox4x32(counter: tuple[Words, Words, Words, Words], key: tuple[int, int])
     ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
     """
     first, second, third, fourth = counter
-    key_0, key_1 = key
+    key_0, key_1 = np.uint64(key[0]), np.uint64(key[1])
     for _ in range(ROUNDS):
         product_0 = first * _MULTIPLIER_0
         product_1 = third * _MULTIPLIER_1
         first, second, third, fourth = (
-            (product_1 >> _HALF_WORD) ^ second ^ np.uint64(key_0),
+            (product_1 >> _HALF_WORD) ^ second ^ key_0,
             product_1 & _LOW,
-            (product_0 >> _HALF_WORD) ^ fourth ^ np.uint64(key_1),
+            (product_0 >> _HALF_WORD) ^ fourth ^ key_1,
             product_0 & _LOW,
         )
-        key_0, key_1 = (key_0 + _WEYL_0) & 0xFFFFFFFF, (key_1 + _WEYL_1) & 0xFFFFFFFF
+        key_0, key_1 = (key_0 + _WEYL_0) & _LOW, (key_1 + _WEYL_1) & _LOW
     return first, second, third, fourth
 
 
@@ -105,16 +107,21 @@ def uniform(seed: int, purpose: str, patient: npt.ArrayLike, draw: npt.ArrayLike
     True
     """
     patients, draws = np.broadcast_arrays(np.asarray(patient, np.uint64), np.asarray(draw, np.uint64))
-    shape = patients.shape
-    patients, draws = patients.ravel(), draws.ravel()
     numbers = np.empty(patients.size, dtype=np.float64)
+    third, fourth = (np.uint64(word) for word in purpose_words(purpose))
     key = (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF)
-    words = purpose_words(purpose)
-    for start in range(0, patients.size, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        size = patients[part].size
-        third, fourth = np.full(size, words[0], np.uint64), np.full(size, words[1], np.uint64)
-        high, low, _, _ = philox4x32((draws[part], patients[part], third, fourth), key)
+    _compiled_loop()(draws.ravel(), patients.ravel(), third, fourth, key, numbers)
+    return numbers.reshape(patients.shape)
+
+
+def _loop(draws: Any, patients: Any, third: Any, fourth: Any, key: tuple[int, int], numbers: Any) -> None:
+    for i in range(len(numbers)):
+        high, low, _, _ = philox4x32((draws[i], patients[i], third, fourth), key)
         bits = (high << np.uint64(20)) | (low >> np.uint64(12))
-        numbers[part] = (bits.astype(np.float64) + 0.5) * 2.0**-52
-    return numbers.reshape(shape)
+        numbers[i] = (np.float64(bits) + 0.5) * 2.0**-52
+
+
+@cache
+def _compiled_loop() -> Callable[..., None]:
+    # The same ten rounds serve arrays of words in numpy and, compiled, one counter after the other.
+    return compiled(_loop, calls=(philox4x32,))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...dates import DAYS_PER_YEAR
 from .dose import mme_at_eligibility
-from .draws import NEVER, Flags, Numbers, Whole, expit, in_days
+from .draws import NEVER, Flags, Numbers, Whole, expit
 from .parameters import Parameters
 from .people import People
 from .pump_trials import PumpTrials
@@ -61,8 +61,7 @@ def _stop(people: People, p: Parameters, pumps: PumpTrials) -> Whole:
     """Return the first day without systemic opioids of the use that was going on at the decision."""
     draws, implanted = people.draws, pumps.implant < NEVER
     soon = pumps.implant + draws.days("stop after pump", p.pair("pump.opioids.stop_days"))
-    wait = draws.exponential("late stop after pump") / max(p.number("pump.opioids.late_stop"), 1e-12)
-    late = pumps.implant + in_days(wait)
+    late = pumps.implant + draws.wait("late stop after pump", p.number("pump.opioids.late_stop"))
     after = np.where(_stays_free(people, p, pumps), soon, np.minimum(late, NEVER))
     return np.where(pumps.is_free, pumps.free_from, np.where(implanted, after, NEVER))
 
@@ -77,7 +76,7 @@ def _resumed(
     again = draws.days("resume after taper", p.pair("pump.opioids.resume_days"))
     returns = np.where(uses, p.number("pump.opioids.relapse"), p.number("pump.opioids.new_use"))
     after = np.maximum(resting, np.where(implanted, pumps.implant, 0))
-    relapse = after + in_days(draws.exponential("relapse after pump") / returns)
+    relapse = after + draws.wait("relapse after pump", returns)
     removed = out_for_good + draws.days("resume after removal", p.pair("pump.opioids.after_removal_days"))
     back = draws.below("resumes after removal", p.number("pump.opioids.after_removal")) & uses & (removed > after)
     relapse = np.where(back, np.minimum(relapse, removed), relapse)
@@ -89,9 +88,9 @@ def _resumed(
     late, shorter = p.number("pump.opioids.late_stop"), p.number("pump.opioids.again_stop")
     for k in range(PUMP_SPELLS):
         rate = np.where((failed | ~implanted) & (k == 0), late, shorter)
-        stop[k] = np.minimum(begin[k] + in_days(draws.exponential("length after pump", k) / rate), NEVER)
+        stop[k] = np.minimum(begin[k] + draws.wait("length after pump", rate, k), NEVER)
         if k + 1 < PUMP_SPELLS:
-            wait = in_days(draws.exponential("relapse after pump", k + 1) / p.number("pump.opioids.relapse"))
+            wait = draws.wait("relapse after pump", p.number("pump.opioids.relapse"), k + 1)
             begin[k + 1] = np.where(begin[k] < NEVER, np.minimum(stop[k] + wait, NEVER), NEVER)
     return begin, stop
 

@@ -79,7 +79,7 @@ def pump_trials_from(people: People, p: Parameters, start: Whole) -> PumpTrials:
 
 def with_early_deaths(people: People, p: Parameters, pumps: PumpTrials) -> People:
     """Return the people with the deaths that the first year after a pump implant brings beyond those of their age."""
-    wait = people.draws.exponential("death after pump") / max(p.number("pump.death.first_year"), 1e-12)
+    wait = people.draws.exponential("death after pump") / p.number("pump.death.first_year")
     days = np.ceil(DAYS_PER_YEAR * np.minimum(wait, 1e6) ** (1 / p.number("pump.death.shape"))).astype(np.int64)
     died = pumps.implant + np.minimum(days, NEVER)
     is_earlier = (pumps.implant < NEVER) & (days <= DAYS_PER_YEAR) & (died < people.end)

@@ -117,7 +117,7 @@ def _changes(draws: Draws, p: Parameters, draw: int, implant: Whole) -> list[tup
     changes, now = [], implant
     for k in range(_CHANGES):
         life = in_days(np.maximum(mean + sd * draws.normal("pump life", 10 * draw + k), 2.5))
-        fault = in_days(draws.exponential("pump fault", 10 * draw + k) / max(p.number("pump.life.fault"), 1e-12))
+        fault = draws.wait("pump fault", p.number("pump.life.fault"), 10 * draw + k)
         removed = draws.below("pump removed at end of life", p.number("pump.life.removed_at_end"), 10 * draw + k)
         kind = np.select([fault < life, removed], [_FAULT, _REMOVED], _REPLACED)
         now = np.minimum(now + np.minimum(life, fault), NEVER)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...dates import DAYS_PER_YEAR
 from .dose import secular_log_dose
-from .draws import NEVER, Flags, Numbers, Whole, expit, in_days
+from .draws import LEAST_HAZARD, NEVER, Flags, Numbers, Whole, expit
 from .parameters import Parameters
 from .people import SCS, People
 from .pump_trials import PumpTrials
@@ -55,8 +55,8 @@ def make_spells(people: People, p: Parameters, trials: Trials, pumps: PumpTrials
     for k in range(1, SPELLS):
         rate = p.number("opioids.spells.relapse") if k > 1 else np.where(
             people.is_user, p.number("opioids.spells.relapse"), p.number("opioids.spells.new_use"))  # fmt: skip
-        begin[k] = np.minimum(resting + in_days(people.draws.exponential("new spell", k) / rate), NEVER)
-        length = in_days(people.draws.exponential("spell length", k) / p.number("opioids.spells.later_stop"))
+        begin[k] = np.minimum(resting + people.draws.wait("new spell", rate, k), NEVER)
+        length = people.draws.wait("spell length", p.number("opioids.spells.later_stop"), k)
         stop[k] = np.minimum(begin[k] + length, NEVER)
         resting = stop[k]
     return Spells(
@@ -94,12 +94,17 @@ def log_dose(people: People, p: Parameters, spells: Spells, patient: Whole, spel
 def _pump_log_dose(p: Parameters, spells: Spells, patient: Whole, day: Whole) -> Numbers:
     """Return the log change of dose by a taper before the trial (taken back without a pump) and by the pump."""
     pumps = spells.pumps
+    total = np.zeros(len(patient))
+    # Few have a pump, or a trial of one: the others' dose is as it was.
+    rows = np.flatnonzero(pumps.decision[patient] < NEVER)
+    patient, day = patient[rows], day[rows]
     decision, trial, implant = pumps.decision[patient], pumps.start[patient], pumps.implant[patient]
     tapered = np.clip((day - decision) / np.maximum(trial - decision, 1), 0, 1) * pumps.is_tapered[patient]
     given_up = np.clip((day - trial - 14) / 30, 0, 1) * (implant >= NEVER)
     lowered = p.number("pump.taper.log_dose") * np.maximum(tapered - given_up, 0)
     ramp = np.clip((day - implant) / p.number("pump.opioids.ramp_days"), 0, 1)
-    return np.asarray(lowered + spells.pump_change[patient] * ramp, dtype=np.float64)
+    total[rows] = lowered + spells.pump_change[patient] * ramp
+    return total
 
 
 def _first_begin(people: People, p: Parameters) -> Whole:
@@ -135,7 +140,10 @@ def _days_to_stop(people: People, p: Parameters, trials: Trials, anchor: Whole) 
     )
     threshold = people.draws.exponential("stop")
     early = _STOP_HORIZON_DAYS * (threshold / cumulative) ** (1 / p.number("opioids.stopping.shape"))
-    late = _STOP_HORIZON_DAYS + (threshold - cumulative) / max(p.number("opioids.stopping.late"), 1e-12) * DAYS_PER_YEAR
+    late = (
+        _STOP_HORIZON_DAYS
+        + (threshold - cumulative) / max(p.number("opioids.stopping.late"), LEAST_HAZARD) * DAYS_PER_YEAR
+    )
     days = np.where(threshold < cumulative, early, late)
     return np.minimum(np.ceil(np.maximum(days, 1)), NEVER).astype(np.int64)
 

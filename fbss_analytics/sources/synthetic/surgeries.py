@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ...dates import DAYS_PER_YEAR
-from .draws import NEVER, Draws, Flags, Whole, in_days, to_counts
+from .draws import NEVER, Draws, Flags, Whole, to_counts
 from .parameters import Parameters
 from .people import People
 from .rows import build, count_within, either, rows_of, word_codes
@@ -97,8 +97,8 @@ def _after(people: People, p: Parameters) -> Whole:
     days = np.full((_AFTER_MOST, people.number), NEVER)
     now = people.eligible
     for k in range(_AFTER_MOST):
-        wait = people.draws.exponential("further operation", k) / max(p.number("surgeries.further"), 1e-12)
-        now = now + np.maximum(in_days(wait), _LEAST_GAP_DAYS)
+        wait = people.draws.wait("further operation", p.number("surgeries.further"), k)
+        now = now + np.maximum(wait, _LEAST_GAP_DAYS)
         days[k] = np.where(now <= people.end, now, NEVER)
     return days
 

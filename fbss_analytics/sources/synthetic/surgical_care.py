@@ -29,7 +29,7 @@ def surgical_conditions(
     days = _before(people, p, who) | {"fbss": np.where(pain.fbss < NEVER, pain.fbss, NO_DAY)}
     days["adjacent_segment_disease"] = _adjacent(people, p, who, again)
     for name in p.group("conditions.incidence"):
-        wait = in_days(people.draws.exponential(f"new {name}") / max(p.number(f"conditions.incidence.{name}"), 1e-12))
+        wait = people.draws.wait(f"new {name}", p.number(f"conditions.incidence.{name}"))
         is_new = (days[name] == NO_DAY) & (people.eligible + wait <= people.end)
         days[name] = np.where(is_new, people.eligible + wait, days[name])
     codes = word_codes("condition", list(days))
@@ -67,7 +67,7 @@ def _adjacent(people: People, p: Parameters, who: Candidates, again: Reoperation
     for k in range(len(again.day)):
         since = np.minimum(since, np.where((again.family[k] == FUSION) & (again.day[k] < NEVER), again.day[k], NEVER))
     known = np.maximum(operated - draws.days("adjacent segment known", (14, 240)), since + 1)
-    wait = in_days(draws.exponential("adjacent segment") / max(p.number("reoperation.adjacent_not_operated"), 1e-12))
+    wait = draws.wait("adjacent segment", p.number("reoperation.adjacent_not_operated"))
     day = np.minimum(np.where(operated < NEVER, known, NEVER), since + wait)
     return np.where(day <= people.end, day, NO_DAY)
 
@@ -80,7 +80,7 @@ def surgical_spells(people: People, p: Parameters, spells: Spells, pain: Pain) -
     persists = ~people.is_user & draws.below("persistent opioid use", share)
     begin, stop = spells.begin.copy(), spells.stop.copy()
     begin[1] = np.where(persists, people.eligible + draws.days("persistent use from", (5, 21)), begin[1])
-    length = in_days(draws.exponential("persistent use") / p.number("opioids.persistent_stop"))
+    length = draws.wait("persistent use", p.number("opioids.persistent_stop"))
     stop[1] = np.where(persists, begin[1] + np.maximum(length, 90), stop[1])
     begin[2:SPELLS] = np.where(persists, NEVER, begin[2:SPELLS])
     stop[2:SPELLS] = np.where(persists, NEVER, stop[2:SPELLS])
