@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 import fbss_analytics as fbss
+from fbss_analytics.exposure.definition import CHOICES, OVERLAP, WITHIN
+from fbss_analytics.exposure.factors import factor_tables
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
+GUIDE = HERE.parent / "docs" / "opioid_exposure.md"
 SURVIVAL = HERE.parent / "docs" / "survival.md"
 
 
@@ -29,6 +32,25 @@ def test_every_public_name_says_what_it_is(name: str) -> None:
     if inspect.isfunction(thing):
         prints = name.startswith("table_") or name == "versions"
         assert prints or "Definition" in text, "a definition stands in the docstring"
+
+
+@pytest.mark.skipif(not GUIDE.exists(), reason="docs/opioid_exposure.md is not beside the tests")
+def test_the_guide_to_opioid_exposure_runs_and_names_what_there_is() -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert blocks
+    names: dict[str, object] = {}
+    for block in blocks:
+        *before, last = block.strip().rsplit("\nfbss.", 1)
+        exec(compile(before[0], GUIDE.name, "exec"), names)
+        found = eval(compile(f"fbss.{last}", GUIDE.name, "eval"), names)
+        # 60 x 30 mg and 14 x 5 mg of oxycodone x 1.5, over 37, 30 and 90 days, and 90 + 15 on one day (Dasgupta 2021).
+        columns = [f"mme_per_day_{per}" for per in ("supplied", "covered", "in_window")] + ["max_daily_mme"]
+        assert found[columns].round(1).to_numpy().tolist() == [[75.8, 93.5, 31.2, 105.0]]
+    assert set(re.findall(r"`((?:add|plot|from|flag|write|read|heal)_[a-z_]+)", text)) <= set(fbss.__all__)
+    rows = dict(re.findall(r"^\| `([a-z_]+)`[^|]*\|([^|]*)\|", text, flags=re.MULTILINE))
+    for name, allowed in {**CHOICES, "overlap": OVERLAP, "overlap_within": WITHIN, "factors": factor_tables()}.items():
+        assert set(allowed) <= set(re.findall(r"`([a-z_0-9]+)`", rows[name])), name
 
 
 def test_an_unknown_name_is_no_attribute() -> None:

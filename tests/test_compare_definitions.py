@@ -144,12 +144,20 @@ def test_a_model_without_finite_estimate_is_said_and_not_dropped() -> None:
     (row,) = found.frame.to_dict("records")
     assert row["why_missing"] == "the model has no finite estimate"
     assert row["estimate"] != row["estimate"]
+    assert found.sentence() == "None of 1 definition gave an estimate; why_missing says why."
 
 
 REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "a dimension that is none": ({"vary": {"factor": ["cdc_2016"]}}, ("'factor'", "'factors'")),
     "a word for a list": ({"vary": {"factors": "cdc_2016"}}, ("takes a list",)),
     "an empty list": ({"vary": {"factors": []}}, ("takes a list",)),
+    "no mapping": ({"vary": ["factors"]}, ("alternatives by dimension",)),
+    "a number for a list": ({"vary": {"gap_days": 30}}, ("takes a list",)),
+    "a list in a list": ({"vary": {"factors": [["cdc_2016"]]}}, ("holds a list",)),
+    "a gap that is none": ({"vary": {"gap_days": ["30"]}}, ("gap_days='30'",)),
+    "a chosen gap that is none": ({"vary": {}, "gap_days": 0.5}, ("gap_days=0.5",)),
+    "a floor that is none": ({"vary": {}, "floor": "5"}, ("floor='5'",)),
+    "a formula that cannot be read": ({"vary": {}, "formula": "((", "term": "x"}, ("cannot be read",)),
     "a rule that is none": ({"vary": {"rule": ["fall_55"]}}, ("fall_5",)),
     "a denominator that is none": ({"vary": {"per": ["day"]}}, ("per=",)),
     "a table that is none": ({"vary": {"factors": ["cdc_2017"]}}, ("cdc_2016",)),

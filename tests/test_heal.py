@@ -89,6 +89,7 @@ def test_days_that_cannot_be_are_said(therapy: float, window: float, words: str)
     ("change", "words"),
     [
         ({"medication_name": "morphine (mg)"}, ("Prescription 2", "Did you mean 'Morphine (mg)'?")),
+        ({"medication_name": ["Morphine (mg)"]}, ("Prescription 2", "no medication of that name")),
         ({"dose": 0}, ("Prescription 2: dose is not a number above 0",)),
         ({"dose": float("nan")}, ("dose is not a number above 0",)),
         ({"dose": float("inf")}, ("dose is not a number above 0",)),
@@ -110,6 +111,8 @@ def test_days_are_refused(refused: Refused, days: Any) -> None:
 
 def test_fields_must_be_there(refused: Refused) -> None:
     refused(InputError, lambda: heal_mme([], therapy_days=1, window_days=1), "no prescriptions", "medication_name")
+    for wrong in (None, "Morphine (mg)", MORPHINE, [["Morphine (mg)"]], 3):
+        refused(InputError, lambda wrong=wrong: heal_mme(wrong, therapy_days=1, window_days=1), "list of mappings")
     bare = {"medication_name": "Morphine (mg)", "dose": 1}
     refused(
         InputError,

@@ -405,10 +405,16 @@ def test_endpoints_refuse(small_cohort: Cohort, refused: Refused) -> None:
     cohort = small_cohort
     stop = partial(fbss.add_opioid_discontinuation, cohort, **STOP)
     refused(InputError, partial(stop, DOSE, gap_days=0), "gap_days=0")
+    for no_days in ("60", 60.5, True, float("nan")):
+        refused(InputError, partial(stop, DOSE, gap_days=no_days), "gap_days=", "whole number of days")
+    refused(InputError, partial(stop, DOSE, gap_days=60, until_days="365"), "until_days='365'")
     refused(InputError, partial(stop, "cdc_2022", gap_days=60), "is a DoseDefinition")
     taper = partial(fbss.add_taper, cohort, DOSE, baseline_days=(-365, -1), floor=5)
     refused(InputError, partial(taper, floor=0), "floor=0", "undefined")
     refused(InputError, partial(taper, at_least=0), "at_least=0")
+    refused(InputError, partial(taper, floor="5"), "floor='5'")
+    refused(InputError, partial(taper, at_least=float("nan")), "at_least=nan")
+    refused(InputError, partial(taper, from_day="1"), "from_day='1'")
     refused(InputError, partial(taper, baseline_days=(-30, 1)), "must end before from_day=1")
     windows = partial(fbss.add_new_persistent_use, cohort, DOSE)
     refused(InputError, partial(windows, naive_days=(-365, -30)), "overlap", "(-365, -31)")

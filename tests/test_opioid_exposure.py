@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +320,39 @@ def test_repeats_count_once_when_asked(tmp_path: Path) -> None:
         assert opioid_exposure(given, ONE, drop, days=(-30, -1))["total_mme"].tolist() == [900]
 
 
+def test_repeats_that_are_dropped_are_counted_alike(tmp_path: Path) -> None:
+    frame = pd.concat([one(), one(dispensing_id=2), one(dispensing_id=3, patient_id="id-4712")] * 2)
+    frame["dispensing_id"] = range(1, 7)
+    dropped = replace(DOSE, repeats="drop")
+    source = source_of(frame, ONE.iloc[[0, 0]].assign(patient_id=["id-4711", "id-4712"]))
+    for given in (frame, source, source.to_folder(tmp_path / "cohort")):
+        found = opioid_exposure(given, ONE, dropped, days=(-90, -1))
+        # Six rows are two fills, one of them of a patient who is not asked for.
+        assert found["n_dispensings"].tolist() == [1]
+        assert (found.attrs["n_repeats"], found.attrs["n_ignored"]) == (4, 1)
+        assert opioid_exposure(given, ONE, DOSE, days=(-90, -1)).attrs["n_repeats"] == 0
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "UTC"])
+def test_a_time_with_a_zone_is_of_the_day_it_was_there(zone: str) -> None:
+    # Midnight in Berlin is the day before in UTC, an evening in New York the day after.
+    at = [day.tz_localize(zone) for day in (DAY_0 - pd.Timedelta(days=30), DAY_0 - pd.Timedelta(hours=1))]
+    expected = opioid_exposure(one(), ONE, DOSE, days=(-31, -2)).assign(patient_id="id-4711")
+    index = ONE.assign(index_date=at[1] + pd.Timedelta(days=1))
+    text = pd.concat([one(date=at[0].isoformat()), one(date="2014-01-01T08:00:00-09:30", dispensing_id=2)])
+    for fills in (one(date=at[0]), text):
+        for dates in (index, pa.Table.from_pandas(index, preserve_index=False)):
+            pd.testing.assert_frame_equal(opioid_exposure(fills, dates, DOSE, days=(-31, -2)), expected)
+
+
+def test_numbers_are_neither_dates_nor_words() -> None:
+    for change in ({"date": 2015}, {"date": 42_156.0}):
+        with pytest.warns(StudyWarning, match="no date"):
+            assert opioid_exposure(one(**change), ONE, DOSE, days=(-400, -1))["n_dispensings"].tolist() == [0]
+    # A source's own number for a form is no place in our list of forms.
+    assert opioid_exposure(one(form=3), ONE, DOSE, days=(-30, -1))["n_unknown"].tolist() == [1]
+
+
 def test_rows_set_aside_are_counted_and_said() -> None:
     fills = pd.concat([one(), one(days_supply=0), one(quantity=-1.0)])
     with pytest.warns(StudyWarning, match="2 of 3 dispensings are set aside"):
@@ -333,15 +366,16 @@ def test_index_dates_of_any_kind(people: list[History], expected: pd.DataFrame) 
         pa.Table.from_pandas(index, preserve_index=False),
         index.assign(index_date=index["index_date"].dt.date),
         index.assign(index_date=index["index_date"] + pd.Timedelta(hours=13)),
-        index.astype({"patient_id": "category"}),
+        index.astype({"patient_id": "category", "index_date": "category"}),
     ]
     for each in kinds:
         pd.testing.assert_frame_equal(
             opioid_exposure(frame, each, DOSE, days=WINDOWS), expected, check_dtype=False, check_categorical=False
         )
-    nobody = opioid_exposure(frame, index.iloc[:0], DOSE, days=(-90, -1))
-    assert len(nobody) == 0
-    assert nobody.attrs["n_ignored"] == len(frame)
+    for none in (index.iloc[:0], pd.DataFrame({"patient_id": [], "index_date": []})):
+        nobody = opioid_exposure(frame, none, DOSE, days=(-90, -1))
+        assert len(nobody) == 0
+        assert nobody.attrs["n_ignored"] == len(frame)
 
 
 def test_columns_of_objects_become_categories() -> None:
@@ -384,12 +418,21 @@ def test_it_refuses(refused: Refused, tmp_path: Path) -> None:
     spans = pd.DataFrame({"patient_id": ["id-4711"], "start_date": [DAY_0], "end_date": [DAY_0 - pd.Timedelta(days=1)]})
     window = (-30, -1)
     mixed = pd.concat([one(), one(patient_id=4711)])
+    twice, listed = pd.concat([one(), one()[["route"]]], axis=1), one().assign(form=[["tablet"]])
+    noted, dropped = one().assign(note=[["a"]]), replace(DOSE, repeats="drop")
     mixed_index = pd.concat([ONE, ONE.assign(patient_id=4711)])
     cases: list[tuple[type[Exception], Callable[[], Any], tuple[str, ...]]] = [
         (InputError, lambda: opioid_exposure(one(), ONE, DOSE, days=(-1, -30)), ("did you mean (-30, -1)",)),
         (InputError, lambda: opioid_exposure(one(), ONE, DOSE, days={"b": (3, 1)}), ("days['b']",)),
         (InputError, lambda: opioid_exposure(one(), ONE, DOSE, days={}), ("names no window",)),
         (InputError, lambda: opioid_exposure(one(), ONE, "cdc_2022", days=window), ("DoseDefinition",)),  # type: ignore[arg-type]
+        (InputError, lambda: opioid_exposure(one(), ONE, DOSE, days=(-(10**9), 0)), ("further than any history",)),
+        (InputError, lambda: opioid_exposure([1], ONE, DOSE, days=window), ("dispensings is of type list",)),  # type: ignore[arg-type]
+        (InputError, lambda: write_opioid_exposure(tmp_path, ONE, DOSE, 3, days=window), ("folder is of type int",)),  # type: ignore[arg-type]
+        (InputError, lambda: opioid_exposure(one(), ONE, DOSE, days=window, observation=[1]), ("observation is no",)),  # type: ignore[arg-type]
+        (DataError, lambda: opioid_exposure(twice, ONE, DOSE, days=window), ("several columns of the name route",)),
+        (DataError, lambda: opioid_exposure(listed, ONE, DOSE, days=window), ("values of form are lists",)),
+        (DataError, lambda: opioid_exposure(noted, ONE, dropped, days=window), ("repeats are told are lists",)),
         (InputError, lambda: opioid_exposure(one(), ONE, away, days=window), ("no stays are given", "admit_date")),
         (InputError, lambda: opioid_exposure(one(), [1], DOSE, days=window), ("index_dates is no table",)),
         (DataError, lambda: opioid_exposure(mixed, ONE, DOSE, days=window), ("dispensings", "of several types")),

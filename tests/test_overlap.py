@@ -72,6 +72,7 @@ def test_the_policies(fills: list[Fill], carried: list[tuple[int, int]], truncat
     ("cap", "expected"),
     [
         # Of 1-30 the days 20-30, eleven, are left when the second comes: all, ten or three of them are used first.
+        (10**30, [(1, 30), (31, 57)]),
         (11, [(1, 30), (31, 57)]),
         (10, [(1, 29), (30, 56)]),
         (3, [(1, 22), (23, 49)]),

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from fbss_analytics.errors import DataError
+from fbss_analytics.errors import DataError, InputError
 from fbss_analytics.exposure.plausibility import checked_dispensings, flag_dispensings
 from fbss_analytics.exposure.supply import WORDS
 from fbss_analytics.sources import schema
@@ -261,7 +262,7 @@ def test_dates_of_any_kind(dates: Any) -> None:
     assert checked_dispensings(fills({}).assign(date=dates))[0]["day"].tolist() == [16587]
 
 
-@pytest.mark.parametrize("dates", [["1 June"], ["01/06/2015"], [None]])
+@pytest.mark.parametrize("dates", [["1 June"], ["01/06/2015"], [None], [2015], [20150601]])
 def test_what_is_no_date(dates: Any) -> None:
     assert checked_dispensings(fills({}).assign(date=dates))[1].frame["rule"].tolist() == ["date_unusable"]
 
@@ -280,6 +281,24 @@ def test_no_dispensings_at_all() -> None:
     assert found.frame["dispensings"].sum() == 0
     usable, account = checked_dispensings(fills({}).iloc[:0])
     assert (len(usable), account.n_given) == (0, 0)
+
+
+def test_zones_that_differ_within_a_column() -> None:
+    # Midnight in winter and in summer, and an evening, each with its own distance from UTC.
+    dates = ["2015-01-31T00:00:00+01:00", "2015-06-01T00:00:00.000+02:00", "2015-06-01T23:30:00-05:00"]
+    days = checked_dispensings(fills({}, {}, {}).assign(date=dates))[0]["day"].tolist()
+    assert days == [16587 - 121, 16587, 16587]  # February to May are 28 + 31 + 30 + 31 days, and one more to 1 June
+
+
+def test_what_is_no_frame_or_cannot_be_read_is_refused(refused: Refused) -> None:
+    frame = fills({})
+    no_day = SPANS.assign(end_date="id-4711")
+    no_year = PEOPLE.assign(birth_year="id-4711")
+    refused(InputError, lambda: flag_dispensings([1]), "dispensings is no table")  # type: ignore[arg-type]
+    refused(InputError, lambda: flag_dispensings(pa.Table.from_pandas(frame)), "type dispensings.to_pandas()")  # type: ignore[arg-type]
+    refused(DataError, lambda: flag_dispensings(frame, observation=no_day), "end_date is no date", "in ")
+    refused(DataError, lambda: flag_dispensings(frame, patients=no_year), "birth_year is no number")
+    refused(DataError, lambda: flag_dispensings(frame.assign(form=[["tablet"]])), "values of form are lists")
 
 
 def test_columns_must_be_there(refused: Refused) -> None:

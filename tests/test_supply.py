@@ -267,4 +267,5 @@ def test_a_loop_is_compiled_where_nothing_can_be_kept(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(numba, "njit", njit)
     assert compiled.compiled(_pass) is _pass
-    assert asked == [{"cache": True, "nogil": True}, {"nogil": True}]
+    plain = {"nogil": True, "error_model": "python"}
+    assert asked == [{"cache": True} | plain, plain]

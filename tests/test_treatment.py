@@ -161,6 +161,8 @@ def test_it_refuses(refused: Refused) -> None:
         refused(InputError, lambda gap=gap: treatment_episodes(one(), DOSE, gap_days=gap), "0 or more")
     refused(InputError, lambda: treatment_episodes(one(), "cdc_2022", gap_days=7), "DoseDefinition")  # type: ignore[arg-type]
     refused(InputError, lambda: treatment_episodes(one(), away, gap_days=7), "no meaning for episodes")
+    refused(InputError, lambda: treatment_episodes([1], DOSE, gap_days=7), "dispensings is of type list")  # type: ignore[arg-type]
+    assert len(treatment_episodes(one(), DOSE, gap_days=10**30)) == 1
     refused(DataError, lambda: treatment_episodes(one().drop(columns="route"), DOSE, gap_days=7), "no column route")
     refused(InputError, lambda: from_ohdsi_gap(0), "1 or more")
     refused(InputError, lambda: from_adherer_gap(-1), "0 or more")
