@@ -22,6 +22,7 @@ from fbss_analytics.models.competing import estimate_cumulative_incidence
 from fbss_analytics.models.cox import fit_cox
 from fbss_analytics.models.formula import build_design
 from fbss_analytics.models.kernels import cox
+from fbss_analytics.models.kernels.firth import fit_firth
 from fbss_analytics.models.regression import estimate_effect_curve, fit_logistic
 from fbss_analytics.models.results import ESTIMATE_COLUMNS, STEP_COLUMNS, Curve, Fit
 from fbss_analytics.models.splines import spline_basis, spline_knots
@@ -491,6 +492,19 @@ def test_a_constant_column_has_no_estimate() -> None:
     estimate = cox.fit_risk_sets(sets)
     assert estimate.flat.tolist() == [False, True]
     assert np.isnan(estimate.covariance).all()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_column_fixed_within_strata_is_flat_whatever_rounding_leaves(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    stratum = np.append([0, 1, 2], random.integers(0, 3, 9))
+    # Numbers without an exact binary form, so that differences of equal ones are rarely 0.
+    x, stop = np.array([[0.1], [0.7], [1 / 3]])[stratum], random.exponential(3, 12).round(1) + 0.1
+    for more in ({}, {"weight": random.integers(1, 4, 12) * 0.3}, {"offset": 4 * random.normal(size=12)}):
+        sets = cox.risk_sets(x, stop, np.ones(12, dtype=bool), stratum=stratum, **more)
+        for estimate in (cox.fit_risk_sets(sets), fit_firth(sets)):
+            assert estimate.flat.tolist() == [True]
+            assert not estimate.converged
 
 
 def test_a_likelihood_short_of_its_maximum_is_refused() -> None:

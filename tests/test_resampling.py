@@ -249,18 +249,36 @@ def test_the_loop_does_uncompiled_what_it_does_compiled(frame: pd.DataFrame, mon
         assert compiled.found.tolist() == [True, True, False]
 
 
-def test_without_a_folder_for_the_cache_it_is_compiled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    import numba
-
-    def njit(*, cache: bool = False, **options: Any) -> Any:
-        if cache:
-            raise RuntimeError("no locator available")
-        return lambda function: (function, options)
-
-    monkeypatch.setattr(numba, "njit", njit)
-    function, options = cox_bootstrap._compiled.__wrapped__()
-    assert function is maximise
-    assert options["nogil"]
+def test_a_step_too_long_is_taken_back_where_it_leads_to_no_information(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Columns: x1, x2, entry, stop, event, offset, times drawn. From this start the first step goes 20 standard
+    # deviations along x2, where rounding leaves no information; the maximum lies at 5.5, with a standard error of 0.6.
+    rows = np.array(
+        [
+            [0.07, 1, 15, 21, 1, 2.7, 2],
+            [-0.05, 1, 0, 0.5, 1, -5.8, 1],
+            [0.10, 1, 1, 3, 1, -4.3, 1],
+            [-0.09, 0, 0, 3, 0, -10.9, 1],
+            [0.20, 0, 0, 0.5, 1, -6.8, 1],
+            [-0.01, 0, 3, 6, 1, -1.0, 3],
+            [-0.11, 1, 0, 3, 1, -7.6, 2],
+            [-0.08, 0, 3.5, 6, 1, 1.2, 3],
+            [0.18, 0, 0, 0.5, 0, 3.9, 1],
+            [-0.02, 0, 0, 6, 1, 3.9, 3],
+            [0.15, 0, 0, 5, 1, 2.3, 2],
+        ]
+    )
+    x, times = rows[:, :2], rows[:, 6]
+    given = {"entry": rows[:, 2], "offset": rows[:, 5]}
+    weighted = cox.fit_risk_sets(cox.risk_sets(x, rows[:, 3], rows[:, 4] == 1, weight=times, **given))
+    assert weighted.converged
+    sets = cox.risk_sets(x, rows[:, 3], rows[:, 4] == 1, **given)
+    information = np.linalg.inv(weighted.covariance * np.outer(sets.scale, sets.scale))
+    start = np.array([0.0, -4.2])
+    found = refit(sets, times[None, :], start, information)
+    assert found.found.all()
+    np.testing.assert_allclose(found.coefficients[0], weighted.coefficients, rtol=1e-6)
+    monkeypatch.setattr(cox_bootstrap, "_compiled", lambda: maximise)
+    np.testing.assert_allclose(refit(sets, times[None, :], start, information).coefficients, found.coefficients)
 
 
 def test_a_sample_without_a_finite_maximum_is_not_found(frame: pd.DataFrame) -> None:

@@ -36,8 +36,9 @@ DECREMENT = 1e-12
 GAIN_OF_R = 1e-9
 """R's ``coxph.control(eps)``: a predicted gain below this counts as converged when all steps are used up."""
 
-NOTHING = 1e-13
-"""Share of the events below which the information of a column is rounding: it does not vary among rows at risk."""
+NOTHING = 1e-10
+"""Information per event below which a standardised column does not vary among rows at risk together: what is left is
+rounding."""
 
 NOTHING_TO_GAIN = 1e-3
 """Gain in log likelihood below which a flat direction is an infinite estimate and no overshot step."""
@@ -86,9 +87,7 @@ def fit_risk_sets(
         gradient, information = _penalised(sets, sums, beta, ridge)
     reached = sums.log_likelihood - beta @ ridge @ beta / 2
     converged, steps, gain = p == 0, 0, np.inf
-    # The information of standardised columns is of the order of the events.
-    nothing = NOTHING * float(sets.mean_weight @ sets.deaths)
-    flat = flat_directions(null_information, null_information, nothing=nothing)
+    flat = flat_at_start(sets, null_information)
     while not converged and not flat.any() and steps < max_steps:
         step = np.linalg.lstsq(information, gradient)[0]
         step *= LONGEST / max(LONGEST, float(np.abs(step).max()))
@@ -129,6 +128,11 @@ def fit_risk_sets(
         maximum=float(reached),
         maximum_null=log_likelihood_null,
     )
+
+
+def flat_at_start(sets: RiskSets, null: Floats) -> npt.NDArray[np.bool_]:
+    """Mark the columns of a direction that holds no information (p, p) where all coefficients are 0."""
+    return flat_directions(null, null, nothing=NOTHING * float(sets.mean_weight @ sets.deaths))
 
 
 def _penalised(sets: RiskSets, sums: RiskSums, beta: Floats, ridge: Floats) -> tuple[Floats, Floats]:

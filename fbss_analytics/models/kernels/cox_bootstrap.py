@@ -65,11 +65,13 @@ def refit(sets: RiskSets, counts: Floats, start: Floats, information: Floats) ->
     order = np.argsort(sets.last, kind="stable")
     event = np.zeros(len(order), dtype=bool)
     event[sets.events] = True
-    first = np.zeros(0, dtype=np.int64) if sets.first is None else sets.first[order]
+    entering = np.zeros(0, dtype=np.int64) if sets.entering is None else sets.entering[order]
     offset = np.zeros(0) if sets.offset is None else sets.offset[order]
     own_time = np.full(len(order), -1, dtype=np.int64)
     own_time[sets.events] = sets.event_time
-    rows = (np.ascontiguousarray(sets.x.T[order]), sets.last[order], first, own_time[order], offset)
+    rows = (np.ascontiguousarray(sets.x.T[order]), sets.leaving[order], entering, own_time[order], offset)
+    begins = np.zeros(len(sets.time), dtype=bool)
+    begins[sets.bounds[:-1]] = True
     # One memory layout, so that it is compiled once.
     weight = np.ascontiguousarray(counts[:, order] * sets.weight[order])
     efron = bool((sets.fraction > 0).any()) or len(sets.events) == len(sets.time)
@@ -78,7 +80,7 @@ def refit(sets: RiskSets, counts: Floats, start: Floats, information: Floats) ->
     warm = np.asarray(start, dtype=np.float64) * sets.scale
 
     def fit(a: int, b: int) -> None:
-        work(*rows, weight[a:b], warm, len(sets.time), efron, beta[a:b], curvature[a:b], converged[a:b])
+        work(*rows, weight[a:b], warm, begins, efron, beta[a:b], curvature[a:b], converged[a:b])
 
     threads = 1 if samples < FEW else min(os.cpu_count() or 1, samples)
     cuts = np.linspace(0, samples, threads + 1).astype(int).tolist()

@@ -17,13 +17,13 @@ LONG = 2.0
 
 def maximise(
     x: Floats,
-    last: Ints,
-    first: Ints,
+    leaving: Ints,
+    entering: Ints,
     own_time: Ints,
     offset: Floats,
     weights: Floats,
     start: Floats,
-    n_times: int,
+    begins: npt.NDArray[np.bool_],
     efron: bool,
     beta_out: Floats,
     information_out: Floats,
@@ -35,11 +35,13 @@ def maximise(
 
     Parameters
     ----------
-    x : (n, p) standardised. last, first : (n,) row ``i`` is at risk at the event times ``first[i] .. last[i] - 1``;
-    ``first`` is empty without late entry. own_time : (n,) the event time of a row's own event, -1 without.
-    offset : (n,) or empty. weights : (B, n). start : (p,). n_times : event times. efron : or Breslow.
+    x : (n, p) standardised. leaving, entering : (n,) row ``i`` is at risk at the event times ``entering[i] ..
+    leaving[i] - 1``, counted so that 0 is before the stratum's first; ``entering`` is empty without late entry.
+    own_time : (n,) the event time of a row's own event, -1 without. offset : (n,) or empty. weights : (B, n).
+    start : (p,). begins : (K,) whether a stratum begins at the event time. efron : or Breslow.
     """
     n, p = x.shape
+    n_times = len(begins)
     risk, hazard = np.empty(n), np.empty(n_times + 1)
     s0, e0 = np.empty(n_times + 1), np.empty(n_times)
     s1, e1 = np.empty((n_times + 1, p)), np.empty((n_times, p))
@@ -64,14 +66,14 @@ def maximise(
                 eta = risk[i] - shift
                 r = weight[i] * np.exp(eta)
                 risk[i] = r
-                place = last[i]
+                place = leaving[i]
                 s0[place] += r
                 for j in range(p):
                     s1[place, j] += r * x[i, j]
-                if len(first):
-                    s0[first[i]] -= r
+                if len(entering):
+                    s0[entering[i]] -= r
                     for j in range(p):
-                        s1[first[i], j] -= r * x[i, j]
+                        s1[entering[i], j] -= r * x[i, j]
                 k = own_time[i]
                 if k >= 0:
                     deaths[k] += 1
@@ -81,10 +83,11 @@ def maximise(
                     for j in range(p):
                         e1[k, j] += r * x[i, j]
                         gradient[j] += weight[i] * x[i, j]
-        for k in range(n_times - 1, -1, -1):
-            s0[k] += s0[k + 1]
-            for j in range(p):
-                s1[k, j] += s1[k + 1, j]
+        for k in range(n_times - 1, 0, -1):
+            if not begins[k]:
+                s0[k] += s0[k + 1]
+                for j in range(p):
+                    s1[k, j] += s1[k + 1, j]
         information[:] = 0.0
         hazard[0] = 0.0
         for k in range(n_times):
@@ -116,12 +119,12 @@ def maximise(
                         for b in range(p):
                             information[a, b] -= right * e1[k, b]
             own[k] = tied
-            hazard[k + 1] = hazard[k] + total
+            hazard[k + 1] = total if begins[k] else hazard[k] + total
         for i in range(n):
             if weight[i] > 0:
-                h = hazard[last[i]]
-                if len(first):
-                    h -= hazard[first[i]]
+                h = hazard[leaving[i]]
+                if len(entering):
+                    h -= hazard[entering[i]]
                 if own_time[i] >= 0:
                     h -= own[own_time[i]]
                 for a in range(p):

@@ -17,8 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .cox import LONGEST, CoxEstimate
-from .flatness import flat_directions
+from .cox import LONGEST, CoxEstimate, flat_at_start
 from .risk_sets import Floats, RiskSets, RiskSums, at_risk, derivatives, passed, risk_means, risk_sums
 
 DECREMENT = 1e-13
@@ -36,7 +35,7 @@ def fit_firth(sets: RiskSets, *, held: Floats | None = None, max_steps: int = 20
     beta = np.zeros(p)
     null = _state(sets, beta)
     free = np.arange(p) >= (0 if held is None else len(held))
-    flat = flat_directions(null[1], null[1])
+    flat = flat_at_start(sets, null[1])
     if held is not None:
         beta[: len(held)] = held
     state = null if held is None else _state(sets, beta)

@@ -5,6 +5,8 @@ The grid holds the distinct event times of stratum after stratum. Rows are sorte
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -38,6 +40,14 @@ def gram(x: Floats, v: Floats, y: Floats) -> Floats:
         block = x[:, a : a + BLOCK]
         weighted = np.multiply(block, v[a : a + BLOCK], out=product[:, : block.shape[1]])
         total += weighted @ y[:, a : a + BLOCK].T
+    return total
+
+
+def running(value: Floats, bounds: Ints) -> Floats:
+    """Return running totals of ``value`` (K,), which begin anew at each of the ``bounds`` (S + 1,) but the last."""
+    total = np.empty(len(value))
+    for a, b in pairwise(bounds):
+        np.cumsum(value[a:b], out=total[a:b])
     return total
 
 

@@ -12,7 +12,8 @@ With ``D = S0 - f E0``, ``a = (S1 - f E1) / D`` and ``c = v / D``, gradient and 
 
 where ``h_i`` adds ``c`` over the times at which row ``i`` was at risk (``(1 - f) c`` at its own event time). So a
 Newton step costs one weighted Gram matrix and sums at the distinct event times; no loop over rows and no sort of the
-matrix. A sum over the events of one time adds neighbours, the events being indexed in the order of time.
+matrix. A sum over the events of one time adds neighbours, the events being indexed in the order of time; sums over
+times begin anew in each stratum, so that no stratum's rounding drowns another's sums.
 
 References: Cox 1972 (doi:10.1111/j.2517-6161.1972.tb00899.x); Breslow 1974 (doi:10.2307/2529620); Efron 1977
 (doi:10.1080/01621459.1977.10480613); Therneau and Grambsch 2000, Modeling Survival Data, chapter 3
@@ -26,7 +27,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from .indexing import columns, ended, gram, place_of, standardised
+from .indexing import columns, ended, gram, place_of, running, standardised
 from .tail import Tail, tail_at_risk, tail_passed
 
 Floats = npt.NDArray[np.float64]
@@ -43,8 +44,9 @@ class RiskSets:
     Shapes: ``x`` (p, n) standardised; ``weight``, ``first``, ``last`` (n,): row ``i`` is at risk at the event times
     ``first[i] .. last[i] - 1`` of the grid; ``events`` (m,) rows with the event, ``x_events`` (p, m) their columns,
     ``observed`` (p,) their weighted sum, ``event_time`` (m,) their place in the grid, ``fraction`` (m,) Efron's f;
-    ``starts`` (where its events begin), ``time``, ``stratum``, ``deaths``, ``mean_weight`` (K,); ``offset`` (n,), None
-    for none; ``tail``: rows at risk, in part, after their ``last``.
+    ``starts`` (where its events begin), ``time``, ``stratum``, ``deaths``, ``mean_weight`` (K,); ``bounds`` (S + 1,):
+    where the strata begin and end in the grid; ``leaving``, ``entering`` (n,): ``last`` and ``first``, 0 where no event
+    time of the stratum comes before; ``offset`` (n,), None for none; ``tail``: rows at risk, in part, after ``last``.
     """
 
     x: Floats
@@ -63,6 +65,9 @@ class RiskSets:
     stratum: Ints
     deaths: Floats
     mean_weight: Floats
+    bounds: Ints
+    leaving: Ints
+    entering: Ints | None
     offset: Floats | None = None
     tail: Tail | None = None
 
@@ -106,7 +111,6 @@ def risk_sets(
     n = len(stop)
     weights = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
     strata = np.zeros(n, dtype=np.int64) if stratum is None else np.asarray(stratum, dtype=np.int64)
-    begin = np.full(n, -np.inf) if entry is None else np.asarray(entry, dtype=np.float64)
     last = ended(stop, event, None if stratum is None else strata)
     rows = np.flatnonzero(event)
     # By time, then by row: two halves of 16 bits are sorted faster than the whole.
@@ -118,13 +122,14 @@ def risk_sets(
     deaths = np.diff(np.append(starts, len(rows))).astype(np.float64)
     standard, center, scale = standardised(x, weights)
     x_events, own = columns(standard, rows), weights[rows]
-    late = entry is not None or stratum is not None
+    begun = None if stratum is None else np.searchsorted(stratum_of, strata, side="left")
+    late = None if entry is None else place_of(np.asarray(entry, dtype=np.float64), strata, time, stratum_of)
     return RiskSets(
         x=standard,
         center=center,
         scale=scale,
         weight=weights,
-        first=place_of(begin, strata, time, stratum_of) if late else None,
+        first=begun if late is None else late,
         last=last,
         events=rows,
         x_events=x_events,
@@ -136,6 +141,9 @@ def risk_sets(
         stratum=stratum_of,
         deaths=deaths,
         mean_weight=np.add.reduceat(own, starts) / deaths,
+        bounds=np.concatenate([[0], np.flatnonzero(np.diff(stratum_of)) + 1, [len(time)]]),
+        leaving=last if begun is None else np.where(last > begun, last, 0),
+        entering=late if late is None or begun is None else np.where(late > begun, late, 0),
         offset=None if offset is None else np.asarray(offset, dtype=np.float64),
     )
 
@@ -145,11 +153,9 @@ def recombined(sets: RiskSets, combine: Floats, *, more: Floats | None = None) -
 
     With ``b = combine' u`` the linear predictor is the same, so that a combination of coefficients can be held.
     """
-    q = len(combine)
     offset = sets.offset if more is None else more if sets.offset is None else sets.offset + more
-    x = combine @ sets.x
-    x_events, observed = combine @ sets.x_events, combine @ sets.observed
-    center, scale = np.zeros(q), np.ones(q)
+    x, x_events, observed = combine @ sets.x, combine @ sets.x_events, combine @ sets.observed
+    center, scale = np.zeros(len(combine)), np.ones(len(combine))
     return replace(sets, x=x, x_events=x_events, observed=observed, center=center, scale=scale, offset=offset)
 
 
@@ -168,7 +174,7 @@ def risk_sums(sets: RiskSets, beta: Floats) -> RiskSums:
     dying = risk[sets.events]
     e0 = per_time(sets, dying)
     denominator = at_risk(sets, risk)[k] - f * e0[k]
-    if not (np.all(np.isfinite(denominator)) and np.all(denominator > SMALLEST)):
+    if not (denominator.min() > SMALLEST and denominator.max() < np.inf):
         empty = np.empty((0, 0))
         return RiskSums(-np.inf, risk, risk, denominator, empty, empty, shift)
     observed -= shift * float(sets.mean_weight @ sets.deaths)
@@ -189,10 +195,10 @@ def per_time(sets: RiskSets, value: Floats) -> Floats:
 def at_risk(sets: RiskSets, value: Floats) -> Floats:
     """Return the sum (K,) of ``value`` (n,) over the rows at risk at each event time."""
     size = len(sets.time) + 1
-    ended = np.bincount(sets.last, value, size)
-    if sets.first is not None:
-        ended -= np.bincount(sets.first, value, size)
-    total = np.asarray(np.cumsum(ended[::-1])[::-1][1:], dtype=np.float64)
+    moved: Floats = np.bincount(sets.leaving, value, size).astype(np.float64, copy=False)
+    if sets.entering is not None:
+        moved -= np.bincount(sets.entering, value, size)
+    total = running(moved[:0:-1], size - 1 - sets.bounds[::-1])[::-1]
     return total if sets.tail is None else total + tail_at_risk(sets.tail, value)
 
 
@@ -203,10 +209,8 @@ def passed(sets: RiskSets, value: Floats) -> Floats:
 
 def passed_times(sets: RiskSets, step: Floats, own: Floats) -> Floats:
     """Return the sum (n,) of ``step`` (K,) over the times each row was at risk, less ``own`` (K,) at its own."""
-    cumulative = np.append(0.0, np.cumsum(step))
-    total = cumulative[sets.last]
-    if sets.first is not None:
-        total -= cumulative[sets.first]
+    cumulative = np.append(0.0, running(step, sets.bounds))
+    total = cumulative[sets.leaving] - (0.0 if sets.entering is None else cumulative[sets.entering])
     if sets.tail is not None:
         total[sets.tail.rows] += tail_passed(sets.tail, step)
     total[sets.events] -= own[sets.event_time]
@@ -222,8 +226,7 @@ def risk_means(sets: RiskSets, sums: RiskSums) -> Floats:
 def summed_means(sets: RiskSets, sums: RiskSums, value: Floats) -> Floats:
     """Return the sum (p, K) over the events of each time of ``value`` (m,) times ``a``."""
     share = value / sums.denominator
-    summed = sums.s1 * per_time(sets, share) - sums.e1 * per_time(sets, sets.fraction * share)
-    return np.asarray(summed, dtype=np.float64)
+    return sums.s1 * per_time(sets, share) - sums.e1 * per_time(sets, sets.fraction * share)
 
 
 def derivatives(sets: RiskSets, sums: RiskSums, *, factor: Floats | None = None) -> tuple[Floats, Floats]:
