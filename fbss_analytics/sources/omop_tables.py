@@ -346,6 +346,7 @@ def numbered(patient: pd.Series, date: pd.Series) -> pd.Series:
 
 
 def kept(columns: Mapping[str, pd.Series], keep: npt.NDArray[np.bool_]) -> dict[str, pd.Series]:
+    """Return the rows of columns that are kept."""
     return {name: values[keep] for name, values in columns.items()}
 
 
@@ -367,5 +368,6 @@ def _text(values: pd.Series) -> pa.Array:
 
 
 def raw_table(table: str, columns: Mapping[str, pd.Series], origins: list[Origin]) -> RawTable:
+    """Return columns as a table to be checked, with where its rows come from."""
     arrays = {name: _text(values) for name, values in columns.items()}
     return RawTable(pa.table(arrays), " and ".join(dict.fromkeys(each.file for each in origins)), tuple(origins))

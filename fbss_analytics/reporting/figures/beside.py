@@ -88,6 +88,7 @@ def _bands(text: Axes, heights: list[float], heads: list[bool]) -> None:
 
 
 def legend_above(axes: Axes) -> None:
+    """Put the names of the series above the axes, each once, in as many columns as fit their width."""
     handles, texts = axes.get_legend_handles_labels()
     shown = dict(zip(texts, handles, strict=True))
     wide = axes.get_position().width * axes.figure.get_size_inches()[0] * 25.4  # type: ignore[union-attr]
